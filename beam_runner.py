@@ -1,0 +1,184 @@
+"""The command line of clipstrata: argv -> config -> job -> tables -> exit code, and nothing else.
+
+Exit codes: 0 done; 1 the run finished but a check or a limit failed; 2 the input or configuration is wrong;
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+EXIT_DONE, EXIT_CHECK_FAILED, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+Command = Callable[[argparse.Namespace, tuple[str, ...]], int]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("clipstrata").setLevel(logging.INFO)
+    own, beam_flags = split_flags(list(sys.argv[1:] if argv is None else argv))
+    parser = make_parser()
+    arguments, rest = parser.parse_known_args(own)
+    foreign = [flag for flag in rest if flag.startswith("--")]
+    stray = [word for word in rest if not word.startswith("--")]
+    if stray or (foreign and not arguments.takes_beam_flags):
+        parser.error(f"unknown argument {(stray or foreign)[0]!r}; see `clipstrata {arguments.command} --help`")
+    try:
+        return int(arguments.run(arguments, (*foreign, *beam_flags)))
+    except KeyboardInterrupt:
+        logging.getLogger("clipstrata").info("interrupted; the same command goes on where it stopped")
+        return EXIT_INTERRUPTED
+    except _config_errors() as error:
+        sys.stderr.write(f"clipstrata: {error}\n")
+        return EXIT_WRONG_INPUT
+
+
+def split_flags(argv: list[str]) -> tuple[list[str], tuple[str, ...]]:
+    """Return what stands before `--`, and Beam's own flags after it."""
+    if "--" not in argv:
+        return argv, ()
+    position = argv.index("--")
+    return argv[:position], tuple(argv[position + 1 :])
+
+
+def _config_errors() -> tuple[type[Exception], ...]:
+    from curation.scorers import ScorerUnavailable
+    from pipelines.engine import EngineOptionsError
+    from schemas.corpus import ConfigError
+
+    return ConfigError, EngineOptionsError, ScorerUnavailable, LookupError
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(prog="clipstrata", description=__doc__, allow_abbrev=False)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, run: Command, words: str, *, takes_beam_flags: bool = False) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=words, description=words, allow_abbrev=False)
+        command.set_defaults(run=run, takes_beam_flags=takes_beam_flags)
+        return command
+
+    demo = add("demo", run_demo, "the whole main job on the built-in world; ends with a page to open")
+    demo.add_argument("--out", type=Path, default=Path("demo-run"), help="run folder (default: demo-run)")
+    demo.add_argument("--clips", type=int, default=None, help="size of the world in clips (default: 3000)")
+    jobs = {
+        "build": "ingest, judge and shard a corpus; goes on with an unfinished run by itself",
+        "ingest": "read, cut and score the sources",
+        "judge": "histograms, tiers, duplicates and the selection; reads no media",
+        "shard": "write the selection as webdataset tars and commit a manifest",
+    }
+    for name, words in jobs.items():
+        job = add(name, run_job, f"{words}. Beam's own options follow after --", takes_beam_flags=True)
+        job.add_argument("corpus", type=Path, metavar="CORPUS.yaml")
+        job.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder")
+    stats = add("stats", run_stats, "ledgers, scores per source, tiers, duplicates, rejects")
+    page = add("dashboard", run_dashboard, "the page over a run's statistics")
+    verify = add("verify", run_verify, "exit 0 only if everything on disk is what the manifest says")
+    for command in (stats, page, verify):
+        command.add_argument("run_folder", type=Path, metavar="RUN")
+    for command in (stats, verify):
+        command.add_argument("--json", action="store_true", help="print JSON only")
+    page.add_argument("--html", type=Path, default=None, metavar="FILE", help="write it here, not into RUN/report")
+    verify.add_argument("--clean", action="store_true", help="remove what no manifest, unit or sample owns")
+    return parser
+
+
+def run_demo(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
+    """Build the built-in world's corpus, verify the run and print its report."""
+    from pipelines.demo import demo_config
+
+    config = demo_config(arguments.out, clips=arguments.clips)
+    return _build(config, arguments.out, "build", flags) or _verify(arguments.out, as_json=False, clean=False)
+
+
+def run_job(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
+    """Run a build or one stage of it."""
+    from schemas.corpus import load_corpus
+
+    return _build(load_corpus(arguments.corpus), arguments.out, arguments.command, flags)
+
+
+def _build(config: Any, out: Path, command: str, flags: tuple[str, ...]) -> int:
+    from rich.console import Console
+
+    from dashboard.terminal import print_report
+    from pipelines.build import ALL_STAGES, build
+    from pipelines.engine import EngineOptions
+    from schemas.run import REPORT_HTML
+
+    stages = ALL_STAGES if command == "build" else (command,)
+    result = build(config, out, EngineOptions(flags=flags), stages=stages)
+    console = Console()
+    if result.statistics is not None:
+        print_report(console, result.statistics, result.planted)
+    if result.manifest is not None:
+        shards = result.manifest.shards
+        total_mb = sum(shard.bytes for shard in shards) / 1e6
+        console.print(f"{len(shards)} shards, {total_mb:.1f} MB, manifest version {result.manifest.version}")
+        console.print(f"page: {result.run.root / REPORT_HTML}", soft_wrap=True)
+    for line in result.limits_broken:
+        sys.stderr.write(f"clipstrata: {line}\n")
+    return EXIT_CHECK_FAILED if result.limits_broken else EXIT_DONE
+
+
+def run_stats(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
+    """Print a judged run's statistics."""
+    from rich.console import Console
+
+    from dashboard.terminal import print_report
+    from pipelines.results import read_results
+
+    results = read_results(arguments.run_folder)
+    if arguments.json:
+        _print_json(results.statistics.model_dump(mode="json"))
+    else:
+        print_report(Console(), results.statistics, results.planted)
+    return EXIT_DONE
+
+
+def run_dashboard(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
+    """Write the page of a run."""
+    from pipelines.results import write_page
+
+    path = write_page(arguments.run_folder, arguments.html)
+    sys.stdout.write(f"page: {path}\n")
+    return EXIT_DONE
+
+
+def run_verify(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
+    """Verify a run."""
+    return _verify(arguments.run_folder, as_json=arguments.json, clean=arguments.clean)
+
+
+def _verify(folder: Path, *, as_json: bool, clean: bool) -> int:
+    from pipelines.results import verify_folder
+
+    report, removed = verify_folder(folder, clean=clean)
+    if as_json:
+        document = {"checked": report.checked, "problems": report.problems, "leftovers": report.leftovers}
+        _print_json({**document, "removed": removed, "ok": not report.problems})
+    else:
+        checked = ", ".join(f"{number} {what}" for what, number in report.checked.items())
+        sys.stdout.write(f"verify: checked {checked}\n")
+        for problem in report.problems:
+            sys.stdout.write(f"verify: {problem}\n")
+        if report.leftovers and not clean:
+            sys.stdout.write(f"verify: {len(report.leftovers)} leftover files; `verify --clean` removes them\n")
+        sys.stdout.write("verify: all is as the manifest says\n" if not report.problems else "verify: FAILED\n")
+    return EXIT_CHECK_FAILED if report.problems else EXIT_DONE
+
+
+def _print_json(document: Any) -> None:
+    sys.stdout.write(json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

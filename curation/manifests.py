@@ -1,0 +1,56 @@
+"""Committing and reading manifests: each version is created once, and then the pointer moves."""
+
+from __future__ import annotations
+
+from curation.store import Store
+from schemas.canonical import sha256_hex
+from schemas.manifest import LatestPointer, Manifest
+from schemas.run import LATEST_JSON, MANIFEST_NAME, manifest_path
+
+
+def manifest_versions(store: Store) -> list[int]:
+    """Return the versions on disk, ascending."""
+    matches = (MANIFEST_NAME.fullmatch(path) for path in store.list("manifests"))
+    return sorted(int(match.group(1)) for match in matches if match)
+
+
+def read_manifest(store: Store, version: int) -> Manifest:
+    """Return one version.
+
+    Raises:
+        FileNotFoundError: it is not there.
+    """
+    return Manifest.model_validate_json(store.read(manifest_path(version)))
+
+
+def read_pointer(store: Store) -> LatestPointer | None:
+    """Return which version is the latest, or None before the first one."""
+    return LatestPointer.model_validate_json(store.read(LATEST_JSON)) if store.exists(LATEST_JSON) else None
+
+
+def commit_manifest(store: Store, draft: Manifest) -> Manifest:
+    """Commit a manifest under the next version, unless the last version says the same already.
+
+    The version file is created only if absent and the pointer follows it, so a kill between the two leaves a version
+    that the next attempt finds and points to.
+
+    Args:
+        draft: the manifest; its version is ignored.
+
+    Raises:
+        StoreConflict: another build committed that version first.
+    """
+    versions = manifest_versions(store)
+    last = versions[-1] if versions else 0
+    manifest = draft.model_copy(update={"version": last})
+    if not versions or read_manifest(store, last) != manifest:
+        manifest = draft.model_copy(update={"version": last + 1})
+        store.create(manifest_path(manifest.version), manifest.to_bytes())
+    pointer = LatestPointer(
+        version=manifest.version,
+        path=manifest_path(manifest.version),
+        sha256=sha256_hex(manifest.to_bytes()),
+    )
+    if read_pointer(store) != pointer:
+        store.write(LATEST_JSON, pointer.to_bytes())
+    return manifest

@@ -1,0 +1,150 @@
+"""Looking at a clip that came out: decode it once, count, measure, take its score frames."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import av.error
+import numpy as np
+
+from curation.media.colours import full_scale_luma, planes, square_rgb
+from curation.media.probe import US_PER_S
+from curation.media.spans import PlannedSpan
+from curation.media.strips import uniform_indices, write_strip
+from curation.media.tasks import CutClip, CutTask, MediaError
+from schemas.reasons import Reason
+from schemas.records import Signals
+
+# source of the signals' definitions: schemas.records.Signals
+SIGNAL_FRAMES = 8
+BLACK_LUMA = 16.0
+STATIC_DIFFERENCE = 0.5
+ONE_1E4 = 10_000
+# hidden reference frames of VP8 are packets without a picture, so a count may fall short by a share
+MAX_MISSING_SHARE = 0.25
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """A clip decoded from start to end: count, ticks in seconds, and what was kept of the wanted frames."""
+
+    frames: int
+    extent_us: int
+    duration_us: int
+    width_px: int
+    height_px: int
+    lumas: list[np.ndarray]
+    squares: list[np.ndarray]
+
+
+def check_clip(path: str, span: PlannedSpan, task: CutTask) -> CutClip:
+    """Return the facts of a clip that ffmpeg wrote, and write its strip beside it.
+
+    Raises:
+        MediaError: `no_frames`, `truncated`, `too_short`, `span_too_long` or `clip_undecodable`.
+    """
+    decoded = _decode(path, task) if os.path.getsize(path) else None
+    if decoded is None or decoded.frames == 0:
+        reason = Reason.TRUNCATED if span.unreadable else Reason.NO_FRAMES
+        raise MediaError(reason, f"{span.promised} frames promised, none decoded")
+    _check_promise(decoded, span, task)
+    if decoded.duration_us < task.clip.min_s * US_PER_S:
+        raise MediaError(Reason.TOO_SHORT, f"{decoded.duration_us} us; allowed: {task.clip.min_s} s or more")
+    strip_path = Path(path).with_suffix(".jpg")
+    strip_path.write_bytes(write_strip(decoded.squares))
+    data = Path(path).read_bytes()
+    return CutClip(
+        span_index=span.index,
+        media_path=path,
+        media_sha256=hashlib.sha256(data).hexdigest(),
+        media_bytes=len(data),
+        duration_us=decoded.duration_us,
+        frames=decoded.frames,
+        fps_1e3=(2 * decoded.frames * US_PER_S * 1000 + decoded.duration_us) // (2 * decoded.duration_us),
+        width_px=decoded.width_px,
+        height_px=decoded.height_px,
+        signals=measure(decoded.lumas),
+        strip_path=str(strip_path),
+    )
+
+
+def _check_promise(decoded: _Decoded, span: PlannedSpan, task: CutTask) -> None:
+    tolerance_us = task.limits.span_tolerance_s * US_PER_S
+    step_us = 0 if task.clip.fps is None else US_PER_S / task.clip.fps
+    missing_us = span.extent_us - decoded.extent_us
+    if missing_us > tolerance_us + step_us:
+        raise MediaError(Reason.TRUNCATED, f"{missing_us} us missing; {decoded.frames} of {span.promised} frames decoded")
+    missing = span.promised - decoded.frames
+    allowed = max(span.promised * MAX_MISSING_SHARE, tolerance_us * span.promised / max(1, span.extent_us))
+    if task.clip.fps is None and missing > allowed:
+        raise MediaError(Reason.TRUNCATED, f"{decoded.frames} of {span.promised} promised frames decoded")
+
+
+def _decode(path: str, task: CutTask) -> _Decoded:
+    try:
+        with av.open(f"file:{path}", format="mp4") as container:
+            return _decode_stream(container, task)
+    except (av.error.FFmpegError, IndexError) as error:
+        raise MediaError(Reason.CLIP_UNDECODABLE, f"{Path(path).name}: {error}") from error
+
+
+def _decode_stream(container: av.container.InputContainer, task: CutTask) -> _Decoded:
+    stream = container.streams.video[0]
+    stream.thread_count = 1
+    stated = stream.frames
+    for_strip = uniform_indices(max(1, stated), task.frames.count)
+    for_signals = uniform_indices(max(1, stated), min(SIGNAL_FRAMES, max(1, stated)))
+    lumas: list[np.ndarray] = []
+    squares: list[np.ndarray] = []
+    ticks: list[int] = []
+    for index, frame in enumerate(container.decode(stream)):
+        ticks.append(frame.pts or 0)
+        if index not in for_strip and index not in for_signals:
+            continue
+        frame_planes = planes(frame)
+        if index in for_signals:
+            lumas.append(full_scale_luma(frame_planes[0]))
+        if index in for_strip:
+            square = square_rgb(frame_planes, frame.colorspace, task.frames.size_px)
+            squares += [square] * for_strip.count(index)
+    if len(ticks) != stated:
+        raise MediaError(Reason.CLIP_UNDECODABLE, f"{len(ticks)} of the clip's {stated} frames decode")
+    tick_us = (stream.time_base or 0) * US_PER_S
+    extent = (max(ticks) - min(ticks)) if ticks else 0
+    # the stream's length counts the last frame to its end; where that is not known, frames are taken as even
+    whole = stream.duration or 0
+    if whole <= extent:
+        whole = extent + extent // max(1, len(ticks) - 1)
+    return _Decoded(
+        frames=len(ticks),
+        extent_us=round(extent * tick_us),
+        duration_us=round(whole * tick_us),
+        width_px=stream.codec_context.width,
+        height_px=stream.codec_context.height,
+        lumas=lumas,
+        squares=squares,
+    )
+
+
+def measure(lumas: list[np.ndarray]) -> Signals:
+    """Return the signals of a clip's sampled frames: full-scale luma, uint8 [H, W], at least one.
+
+    A single frame has no neighbour: nothing moves in it, so it counts as static with no motion.
+    """
+    means = [float(luma.mean()) for luma in lumas]
+    steps = [
+        float(np.abs(after.astype(np.int16) - before.astype(np.int16)).mean())
+        for before, after in zip(lumas, lumas[1:], strict=False)
+    ]
+    black = sum(mean < BLACK_LUMA for mean in means)
+    static = sum(step < STATIC_DIFFERENCE for step in steps)
+    return Signals(
+        black_share_1e4=round(ONE_1E4 * black / len(means)),
+        static_share_1e4=round(ONE_1E4 * static / len(steps)) if steps else ONE_1E4,
+        motion_1e4=round(ONE_1E4 * sum(steps) / (255 * len(steps))) if steps else 0,
+        brightness_1e4=round(ONE_1E4 * sum(means) / (255 * len(means))),
+    )

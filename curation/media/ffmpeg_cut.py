@@ -1,0 +1,151 @@
+"""The one ffmpeg command per video: every span is an output of it, in the corpus's own format.
+
+Bytes repeat exactly for one ffmpeg build and instruction set: one thread per codec, x264 without CPU-dependent
+shortcuts, bit-exact scaling, no metadata, no times of day.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import ffmpeg
+
+from curation.media.probe import US_PER_S, Probe
+from curation.media.spans import PlannedSpan, ticks_at_or_after
+from schemas.media import ClipFormat, MediaLimits
+
+# the largest single allocation: an 8K frame of 10 bits needs 100 MB, a 16k picture needs 800 MB
+MAX_ALLOC_BYTES = 268_435_456
+MAX_OUTPUTS = 64
+# measured: resident bytes that one open x264 encoder holds per pixel of its frame, and whatever its size
+ENCODER_BYTES_PER_PIXEL = 90
+ENCODER_BASE_BYTES = 4_000_000
+# what all encoders of one process may take of the memory limit
+ENCODER_MEMORY_SHARE = 0.4
+# mp4 keeps a frame's length in 32 bits of its time scale: nanosecond ticks overflow after 4 s
+FINEST_TIME_BASE = Fraction(1, US_PER_S)
+# ITU-T H.273 matrix numbers that are kept as they are; anything else is converted to BT.709
+MATRIX_UNSPECIFIED = 2
+KEPT_MATRICES = frozenset({1, 5, 6})
+# what players assume of an untagged video: BT.601 up to the 576 lines of PAL, BT.709 above
+MAX_SD_LINES = 576
+
+
+def chunk_spans(spans: list[PlannedSpan], video: Probe, clip: ClipFormat, limits: MediaLimits) -> list[list[PlannedSpan]]:
+    """Return the spans in order of time, in groups that one ffmpeg process can hold within the memory limit."""
+    scale = min(1.0, clip.short_side_px / min(video.width_px * video.sar, video.height_px))
+    pixels = float(video.width_px * video.sar) * video.height_px * scale * scale
+    encoder_bytes = ENCODER_BASE_BYTES + ENCODER_BYTES_PER_PIXEL * pixels
+    budget_bytes = limits.memory_mb * 1_000_000 * ENCODER_MEMORY_SHARE
+    size = max(1, min(MAX_OUTPUTS, int(budget_bytes // encoder_bytes)))
+    ordered = sorted(spans, key=lambda span: (span.start_us, span.end_us, span.index))
+    return [ordered[first : first + size] for first in range(0, len(ordered), size)]
+
+
+def clip_path(folder: str, span: PlannedSpan) -> str:
+    """Return where a span's clip is written."""
+    return str(Path(folder) / f"clip-{span.index:05d}.mp4")
+
+
+def cut_command(
+    ffmpeg_path: str, source_path: str, folder: str, spans: list[PlannedSpan], job: tuple[Probe, ClipFormat, MediaLimits]
+) -> list[str]:
+    """Return the argument list that cuts all `spans` of one video; paths are given so that no name can be an option."""
+    video, clip, limits = job
+    relative = _relative_times(_input(source_path, video, limits), video)
+    branches = [relative] if len(spans) == 1 else list(_split(relative, len(spans)))
+    outputs = [
+        ffmpeg.output(_picture(_cut(branch, span, video), video, clip), f"file:{clip_path(folder, span)}", **_coding(clip))
+        for branch, span in zip(branches, spans, strict=True)
+    ]
+    merged = outputs[0] if len(outputs) == 1 else ffmpeg.merge_outputs(*outputs)
+    argv: list[str] = ffmpeg.compile(merged, cmd=[ffmpeg_path, *_global_options()])
+    return argv
+
+
+def _global_options() -> list[str]:
+    quiet = ["-nostdin", "-hide_banner", "-loglevel", "error", "-y"]
+    single = ["-filter_threads", "1", "-filter_complex_threads", "1"]
+    # frames that do not decode are counted against the promise afterwards; the rate alone must not lose other spans
+    return [*quiet, *single, "-max_alloc", str(MAX_ALLOC_BYTES), "-max_error_rate", "1"]
+
+
+def _input(source_path: str, video: Probe, limits: MediaLimits) -> Any:
+    options: dict[str, Any] = {
+        "f": video.container,
+        "format_whitelist": video.container,
+        "protocol_whitelist": "file,pipe",
+        "threads": 1,
+        "max_pixels": limits.max_pixels,
+        # a change of size in mid-stream must not rebuild the graph: the times would start again from zero
+        "reinit_filter": 0,
+    }
+    if video.decoder is not None:
+        options["c:v"] = video.decoder
+    return ffmpeg.input(f"file:{source_path}", **options)[str(video.stream_index)]
+
+
+def _relative_times(stream: Any, video: Probe) -> Any:
+    """Times counted from the first presented frame, in the ticks that cut points are computed in."""
+    return stream.filter("settb", str(_tick(video))).filter("setpts", "PTS-STARTPTS")
+
+
+def _tick(video: Probe) -> Fraction:
+    return max(video.time_base, FINEST_TIME_BASE)
+
+
+def _split(stream: Any, count: int) -> list[Any]:
+    parts = stream.filter_multi_output("split", count)
+    return [parts[index] for index in range(count)]
+
+
+def _cut(stream: Any, span: PlannedSpan, video: Probe) -> Any:
+    tick = _tick(video)
+    trimmed = stream.filter(
+        "trim", start_pts=ticks_at_or_after(span.start_us, tick), end_pts=ticks_at_or_after(span.end_us, tick)
+    )
+    return trimmed.filter("setpts", "PTS-STARTPTS")
+
+
+def _picture(stream: Any, video: Probe, clip: ClipFormat) -> Any:
+    """Square pixels, the shorter side at most `short_side_px`, even sides, 8-bit yuv420p of limited range, no alpha."""
+    if clip.fps is not None:
+        stream = stream.filter("fps", clip.fps, start_time=0)
+    if video.has_alpha:
+        # colour times alpha is the picture over black
+        stream = stream.filter("format", "gbrap").filter("premultiply", inplace=1)
+    if video.matrix == MATRIX_UNSPECIFIED and not video.is_rgb and not video.has_alpha:
+        matrix = "bt709" if min(video.height_px, video.width_px) > MAX_SD_LINES else "smpte170m"
+        stream = stream.filter("setparams", colorspace=matrix)
+    factor = f"min(1,{clip.short_side_px}/min(iw*sar,ih))"
+    size = {"w": f"max(2,2*round(iw*sar*{factor}/2))", "h": f"max(2,2*round(ih*{factor}/2))"}
+    colours = {"out_range": "tv"}
+    if video.is_rgb or video.has_alpha or video.matrix not in {*KEPT_MATRICES, MATRIX_UNSPECIFIED}:
+        colours["out_color_matrix"] = "bt709"
+    scaled = stream.filter("scale", **size, **colours, flags="bicubic+accurate_rnd+bitexact")
+    return scaled.filter("setsar", 1).filter("format", "yuv420p")
+
+
+def _coding(clip: ClipFormat) -> dict[str, Any]:
+    return {
+        "f": "mp4",
+        "an": None,
+        "sn": None,
+        "dn": None,
+        "c:v": "libx264",
+        "preset": clip.preset,
+        "crf": clip.crf,
+        "g": clip.gop_frames,
+        "threads": 1,
+        "x264-params": "cpu-independent=1",
+        # vfr keeps the frames' own times and drops only frames that repeat a time, which mp4 cannot hold
+        "fps_mode": "vfr",
+        "enc_time_base": "filter",
+        "flags": "+bitexact",
+        "fflags": "+bitexact",
+        "map_metadata": -1,
+        "map_chapters": -1,
+        "movflags": "+faststart",
+    }

@@ -1,0 +1,52 @@
+"""The score frames of a clip in one JPEG: squares one under the other, which any viewer opens."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from curation.media.tasks import FramePlan
+
+JPEG_QUALITY = 95
+
+
+def uniform_indices(frames: int, count: int) -> list[int]:
+    """Return `count` frame indices: the frames at the centres of `count` equal parts of `frames` frames.
+
+    Indices repeat when there are fewer frames than parts. `frames` and `count` are at least 1.
+    """
+    return [(2 * part + 1) * frames // (2 * count) for part in range(count)]
+
+
+def write_strip(squares: list[np.ndarray]) -> bytes:
+    """Return the JPEG of some uint8 [S, S, 3] RGB squares, stacked from top to bottom; no metadata."""
+    buffer = io.BytesIO()
+    image = Image.fromarray(np.concatenate(squares, axis=0))
+    image.save(buffer, format="JPEG", quality=JPEG_QUALITY, subsampling=0, optimize=False)
+    return buffer.getvalue()
+
+
+def read_strip(data: bytes, plan: FramePlan) -> np.ndarray:
+    """Return the score frames of a strip.
+
+    Args:
+        data: the JPEG file's bytes.
+        plan: the plan that the strip was made with.
+
+    Returns:
+        uint8 [count, size_px, size_px, 3], RGB.
+
+    Raises:
+        ValueError: the bytes are no image, or not of the plan's size.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
+            size = image.size
+            if size != (plan.size_px, plan.count * plan.size_px):
+                raise ValueError(f"the strip is {size[0]}x{size[1]} px; {plan.name} wants {plan.size_px} px squares")
+            pixels = np.asarray(image.convert("RGB"))
+    except OSError as error:
+        raise ValueError(f"{len(data)} bytes are no JPEG: {error}") from error
+    return pixels.reshape(plan.count, plan.size_px, plan.size_px, 3).copy()

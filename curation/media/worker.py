@@ -1,0 +1,133 @@
+"""What the limited child does with one video: check the file, probe it, cut all spans in one go, check every clip."""
+
+from __future__ import annotations
+
+import os
+
+from curation.media.check import check_clip
+from curation.media.ffmpeg_cut import chunk_spans, clip_path, cut_command
+from curation.media.ffmpeg_run import FfmpegRun, failed_reason, run_ffmpeg
+from curation.media.probe import Probe, probe
+from curation.media.source_file import SourceFile, open_source
+from curation.media.spans import PlannedSpan, cut_failure, plan_span, refuse_impossible
+from curation.media.tasks import CutClip, CutFailure, CutOutcome, CutTask, MediaError, VideoFacts
+from schemas.reasons import Reason
+
+# reasons that speak about the whole video's budget: trying its other spans would only spend more
+FATAL = frozenset({Reason.CPU_LIMIT})
+
+
+class _Cutter:
+    """Cuts the planned spans of one video and collects what came of each."""
+
+    def __init__(self, task: CutTask, ffmpeg_path: str, video: Probe) -> None:
+        self._task = task
+        self._ffmpeg_path = ffmpeg_path
+        self._video = video
+        self.clips: list[CutClip] = []
+        self.failures: list[CutFailure] = []
+        self.ffmpeg_cpu_us = 0
+
+    def cut(self, spans: list[PlannedSpan]) -> None:
+        """Cut all spans of a group in one process; a span that did not come out whole is tried again alone.
+
+        Raises:
+            MediaError: the video's budget is spent.
+        """
+        run = self._run(spans)
+        for span in spans:
+            try:
+                self.clips.append(self._collect(span, run))
+            except MediaError as error:
+                self._after_failure(span, run, error, alone=len(spans) == 1)
+
+    def _run(self, spans: list[PlannedSpan]) -> FfmpegRun:
+        job = (self._video, self._task.clip, self._task.limits)
+        argv = cut_command(self._ffmpeg_path, self._task.path, self._task.out_dir, spans, job)
+        run = run_ffmpeg(argv, self._task.out_dir)
+        self.ffmpeg_cpu_us += run.cpu_us
+        return run
+
+    def _collect(self, span: PlannedSpan, run: FfmpegRun) -> CutClip:
+        path = clip_path(self._task.out_dir, span)
+        reason = failed_reason(run, self._task.limits)
+        if not os.path.exists(path) or (run.code != 0 and reason is not Reason.ENCODE_FAILED):
+            raise MediaError(reason, f"ffmpeg ended with {run.code}: {run.stderr.strip()}")
+        # ffmpeg's exit code says little either way: the clip itself is asked
+        return check_clip(path, span, self._task)
+
+    def _after_failure(self, span: PlannedSpan, run: FfmpegRun, error: MediaError, *, alone: bool) -> None:
+        path = clip_path(self._task.out_dir, span)
+        if os.path.exists(path):
+            os.unlink(path)
+        if error.reason in FATAL:
+            raise error
+        if run.code != 0 and not alone:
+            self.cut([span])
+            return
+        said = run.stderr.strip()
+        detail = f"{error.detail}; ffmpeg: {said}" if said and said not in error.detail else error.detail
+        self.failures.append(cut_failure(span.index, MediaError(error.reason, detail)))
+
+
+def cut_video(task: CutTask, ffmpeg_path: str) -> CutOutcome:
+    """Do all the work on one video, in this process and the ffmpeg it starts. Only the sandbox's child calls it.
+
+    Returns:
+        the outcome with CPU of ffmpeg filled in; the server knows the rest.
+    """
+    alive, failures = refuse_impossible(task.spans, task.clip)
+    if not alive:
+        return _outcome(None, [], failures, 0)
+    facts: VideoFacts | None = None
+    cutter: _Cutter | None = None
+    try:
+        source = open_source(task.path, task.limits)
+        video = probe(source, task.limits)
+        facts = _facts(source, video)
+        cutter = _Cutter(task, ffmpeg_path, video)
+        planned = _plan(alive, task, video, failures)
+        for group in chunk_spans(planned, video, task.clip, task.limits):
+            cutter.cut(group)
+    except MediaError as error:
+        failures.append(
+            CutFailure(span_index=None, stage=error.stage, reason=error.reason, detail=error.detail)
+        )
+        return _outcome(facts, [], failures, cutter.ffmpeg_cpu_us if cutter else 0)
+    return _outcome(facts, cutter.clips, failures + cutter.failures, cutter.ffmpeg_cpu_us)
+
+
+def _plan(alive: list[int], task: CutTask, video: Probe, failures: list[CutFailure]) -> list[PlannedSpan]:
+    planned: list[PlannedSpan] = []
+    for index in alive:
+        try:
+            planned.append(plan_span(index, task.spans[index], video, task.clip, task.limits))
+        except MediaError as error:
+            failures.append(cut_failure(index, error))
+    return planned
+
+
+def _facts(source: SourceFile, video: Probe) -> VideoFacts:
+    return VideoFacts(
+        sha256=source.sha256,
+        bytes=source.bytes,
+        container=source.container,
+        codec=video.codec,
+        width_px=video.width_px,
+        height_px=video.height_px,
+        duration_us=video.end_us,
+        fps_1e3=video.fps_1e3,
+    )
+
+
+def _outcome(
+    facts: VideoFacts | None, clips: list[CutClip], failures: list[CutFailure], ffmpeg_cpu_us: int
+) -> CutOutcome:
+    return CutOutcome(
+        video=facts,
+        clips=tuple(sorted(clips, key=lambda clip: clip.span_index)),
+        failures=tuple(sorted(failures, key=lambda failure: -1 if failure.span_index is None else failure.span_index)),
+        child_cpu_us=0,
+        ffmpeg_cpu_us=ffmpeg_cpu_us,
+        wall_us=0,
+    )

@@ -1,0 +1,165 @@
+"""The run folder as a store: whole files by relative path, written to a temp name and renamed.
+
+Nothing is visible under its final name before it is complete, so a run that is killed at any moment leaves only whole
+files and leftovers under `tmp/`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+COPY_CHUNK_BYTES = 1 << 20
+
+
+class StoreConflict(FileExistsError):
+    """A file that must be created once exists already with other content."""
+
+
+class StoreDamage(OSError):
+    """A file does not read back as it was written."""
+
+
+class Store(Protocol):
+    """What a run is written to and read from; paths are relative and use `/`."""
+
+    def exists(self, path: str) -> bool: ...
+
+    def size(self, path: str) -> int: ...
+
+    def read(self, path: str) -> bytes: ...
+
+    def open(self, path: str) -> BinaryIO: ...
+
+    def write(self, path: str, data: bytes) -> None: ...
+
+    def create(self, path: str, data: bytes) -> None: ...
+
+    def adopt(self, local: Path, path: str, sha256: str) -> None: ...
+
+    def delete(self, path: str) -> None: ...
+
+    def list(self, folder: str) -> Iterator[str]: ...
+
+    def scratch(self, purpose: str) -> Path: ...
+
+
+class LocalStore:
+    """A run in a local folder."""
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root).resolve()
+
+    def _at(self, path: str) -> Path:
+        return self.root / path
+
+    def exists(self, path: str) -> bool:
+        """Return whether the file is there."""
+        return self._at(path).is_file()
+
+    def size(self, path: str) -> int:
+        """Return the file's size in bytes."""
+        return self._at(path).stat().st_size
+
+    def read(self, path: str) -> bytes:
+        """Return the file's bytes.
+
+        Raises:
+            FileNotFoundError: it is not there.
+        """
+        return self._at(path).read_bytes()
+
+    def open(self, path: str) -> BinaryIO:
+        """Open the file for reading."""
+        return self._at(path).open("rb")
+
+    def write(self, path: str, data: bytes) -> None:
+        """Write a whole file: temp name, flush to disk, rename; an older file of that name is replaced."""
+        temporary = self._write_temporary(data)
+        target = self._at(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(temporary, target)
+
+    def create(self, path: str, data: bytes) -> None:
+        """Write a file only if it is absent; the same content twice is one write.
+
+        Raises:
+            StoreConflict: it is there with other content.
+        """
+        target = self._at(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self._write_temporary(data)
+        try:
+            # A hard link is the one atomic "create only if absent" of a complete file that POSIX offers.
+            os.link(temporary, target)
+        except FileExistsError:
+            if target.read_bytes() != data:
+                raise StoreConflict(
+                    f"{path} exists with other content; another build wrote it first: run the command again"
+                ) from None
+        finally:
+            temporary.unlink()
+
+    def adopt(self, local: Path, path: str, sha256: str) -> None:
+        """Move a finished local file into the store and read it back.
+
+        Raises:
+            StoreDamage: what lies there afterwards has another digest.
+        """
+        target = self._at(path)
+        if not target.is_file() or target.stat().st_size != local.stat().st_size:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary = self.scratch("adopt") / uuid.uuid4().hex
+            shutil.move(local, temporary)
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, target)
+        else:
+            local.unlink()
+        found = self.sha256(path)
+        if found != sha256:
+            raise StoreDamage(f"{path} reads back as {found}, written was {sha256}; check the disk and run again")
+
+    def sha256(self, path: str) -> str:
+        """Return the SHA-256 of a file as 64 hex characters."""
+        return file_sha256(self._at(path))
+
+    def delete(self, path: str) -> None:
+        """Remove a file; one that is not there is no error."""
+        self._at(path).unlink(missing_ok=True)
+
+    def list(self, folder: str) -> Iterator[str]:
+        """Yield the paths of all files under a folder, sorted."""
+        base = self._at(folder)
+        if base.is_dir():
+            files = (path for path in base.rglob("*") if path.is_file())
+            yield from sorted(path.relative_to(self.root).as_posix() for path in files)
+
+    def scratch(self, purpose: str) -> Path:
+        """Return a folder for unfinished work on the same disk; it may be emptied between runs."""
+        folder = self.root / "tmp" / purpose
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _write_temporary(self, data: bytes) -> Path:
+        # The name is random because two processes may write the same file at once; it never outlives the write.
+        temporary = self.scratch("write") / uuid.uuid4().hex
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        return temporary
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a local file as 64 hex characters."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(COPY_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,139 @@
+"""Reading committed units back: the compact facts that judging shuffles, and the whole samples that sharding packs."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from curation.store import Store
+from curation.unit_parts import PART_SCHEMAS
+from schemas.arrow import read_rows
+from schemas.units import UnitCommit
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextScores:
+    """One text of a sample with its scores by aggregation, in 1e-4."""
+
+    text_id: str
+    kind: str
+    scores_1e4: tuple[tuple[str, int], ...]
+    truncated: bool
+
+    def score(self, aggregation: str) -> int:
+        """Return the score under one aggregation.
+
+        Raises:
+            KeyError: it was not stored.
+        """
+        return dict(self.scores_1e4)[aggregation]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleFacts:
+    """What judging needs of a sample: no text, no media."""
+
+    sample_id: str
+    source: str
+    unit: str
+    video_sha256: str
+    media_sha256: str
+    media_bytes: int
+    duration_us: int
+    texts: tuple[TextScores, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WholeSample:
+    """What a shard holds of a sample beside its media: the sample's row, its texts and their scores."""
+
+    unit: str
+    row: dict[str, Any]
+    texts: tuple[dict[str, Any], ...]
+
+
+def read_part(store: Store, commit: UnitCommit, kind: str) -> list[dict[str, Any]]:
+    """Return the rows of one part of a unit."""
+    return read_rows(store.read(commit.parts[kind].path), PART_SCHEMAS[kind])
+
+
+def read_facts(store: Store, commit: UnitCommit) -> Iterator[SampleFacts]:
+    """Yield the facts of a unit's samples, in the order of their ids."""
+    scores = _scores_by_sample(read_part(store, commit, "scores"))
+    for row in read_part(store, commit, "samples"):
+        yield SampleFacts(
+            sample_id=row["sample_id"],
+            source=row["source"],
+            unit=commit.unit,
+            video_sha256=row["video_sha256"],
+            media_sha256=row["media_sha256"],
+            media_bytes=row["media_bytes"],
+            duration_us=row["duration_us"],
+            texts=scores.get(row["sample_id"], ()),
+        )
+
+
+def _scores_by_sample(rows: list[dict[str, Any]]) -> dict[str, tuple[TextScores, ...]]:
+    pairs: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        pairs[row["sample_id"], row["text_id"]].append(row)
+    by_sample: dict[str, list[TextScores]] = defaultdict(list)
+    for (sample, text), group in sorted(pairs.items()):
+        scores = tuple(sorted((row["aggregation"], row["score_1e4"]) for row in group))
+        by_sample[sample].append(
+            TextScores(text_id=text, kind=group[0]["kind"], scores_1e4=scores, truncated=group[0]["truncated"])
+        )
+    return {sample: tuple(texts) for sample, texts in by_sample.items()}
+
+
+def merge_facts(tellings: Sequence[SampleFacts]) -> SampleFacts:
+    """Return one sample of all units that told of it: the same file stood under several locators.
+
+    The unit with the smallest name gives the facts; texts are joined, each once.
+    """
+    ordered = sorted(tellings, key=lambda facts: facts.unit)
+    texts = {text.text_id: text for facts in reversed(ordered) for text in facts.texts}
+    return replace(ordered[0], texts=tuple(texts[text_id] for text_id in sorted(texts)))
+
+
+def read_whole(store: Store, commit: UnitCommit) -> Iterator[WholeSample]:
+    """Yield the samples of a unit with their texts and scores."""
+    scores = {
+        text.text_id: text for texts in _scores_by_sample(read_part(store, commit, "scores")).values() for text in texts
+    }
+    texts: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in read_part(store, commit, "texts"):
+        scored = scores.get(row["text_id"])
+        texts[row["sample_id"]].append(
+            {
+                "text_id": row["text_id"],
+                "kind": row["kind"],
+                "text": row["text"],
+                "start_us": row["start_us"],
+                "end_us": row["end_us"],
+                "scores_1e4": dict(scored.scores_1e4) if scored else {},
+            }
+        )
+    for row in read_part(store, commit, "samples"):
+        yield WholeSample(unit=commit.unit, row=row, texts=tuple(texts[row["sample_id"]]))
+
+
+def merge_whole(tellings: Sequence[WholeSample]) -> WholeSample:
+    """Return one sample of all units that told of it; as `merge_facts`, with the records of all of them."""
+    ordered = sorted(tellings, key=lambda whole: whole.unit)
+    texts = {text["text_id"]: text for whole in reversed(ordered) for text in whole.texts}
+    records = sorted({record for whole in ordered for record in whole.row["record_ids"]})
+    row = {**ordered[0].row, "record_ids": records}
+    return WholeSample(unit=ordered[0].unit, row=row, texts=tuple(texts[text_id] for text_id in sorted(texts)))
+
+
+def count_rejects(store: Store, commit: UnitCommit) -> Counter[tuple[str, str, str]]:
+    """Return (stage, scope, reason) -> count of a unit's rejects and dropped texts."""
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for row in read_part(store, commit, "rejects"):
+        counts[row["stage"], row["scope"], row["reason"]] += 1
+    for kind_and_reason, count in commit.dropped_texts.items():
+        counts["text", "text", kind_and_reason.split("/")[1]] += count
+    return counts

@@ -1,0 +1,104 @@
+"""A run under way: its folder, its state, and what it must not be mixed with."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from curation.store import LocalStore
+from schemas.corpus import ConfigError, CorpusConfig
+from schemas.run import RUN_JSON, RunState, StageName, StageState
+from schemas.statistics import ScorerFacts
+
+# Packages whose versions change results; they stand in run.json.
+_VERSIONED = ("apache-beam", "av", "numpy", "open_clip_torch", "pillow", "pyarrow", "torch")
+
+
+@dataclass
+class Run:
+    """An open run folder."""
+
+    config: CorpusConfig
+    root: Path
+    store: LocalStore
+    state: RunState
+
+    def save(self) -> None:
+        """Write run.json."""
+        self.store.write(RUN_JSON, self.state.to_bytes())
+
+    def fresh_scratch(self, stage: StageName) -> str:
+        """Return a stage's empty scratch folder, relative to the run: what an earlier attempt left there is gone."""
+        shutil.rmtree(self.store.scratch(stage), ignore_errors=True)
+        self.store.scratch(stage)
+        return f"tmp/{stage}"
+
+    def finish(self, stage: StageName, fingerprint: str, outputs: str, seconds: float) -> None:
+        """Record a finished stage; stages after it are forgotten, because they stood on the old one."""
+        state = StageState(
+            stage=stage,
+            fingerprint=fingerprint,
+            outputs=outputs,
+            finished=datetime.now(UTC).isoformat(timespec="seconds"),
+            seconds=round(seconds, 3),
+        )
+        self.state = self.state.with_stage(state)
+        self.save()
+
+    def note_scorer(self, scorer: ScorerFacts) -> None:
+        """Record which model scored the clips."""
+        self.state = self.state.model_copy(update={"scorer": scorer})
+        self.save()
+
+    def note_timings(self, timings: Mapping[str, float]) -> None:
+        """Record measured seconds in run.json."""
+        merged = {**self.state.timings, **{name: round(value, 3) for name, value in timings.items()}}
+        self.state = self.state.model_copy(update={"timings": merged})
+        self.save()
+
+
+def open_run(config: CorpusConfig, out: Path) -> Run:
+    """Open a run folder for a corpus, making it when it is not there.
+
+    Raises:
+        ConfigError: the folder belongs to another corpus, or holds other files.
+    """
+    store = LocalStore(out)
+    document = config.model_dump(mode="json")
+    if store.exists(RUN_JSON):
+        state = RunState.model_validate_json(store.read(RUN_JSON))
+        if state.corpus != config.corpus:
+            raise ConfigError(
+                f"--out {out}: holds a run of corpus {state.corpus!r}, not {config.corpus!r}; allowed: a new or empty "
+                "folder, or a run of the same corpus; give another --out"
+            )
+        state = state.model_copy(update={"config": document, "versions": _versions()})
+    else:
+        if store.root.is_file() or (store.root.is_dir() and any(store.root.iterdir())):
+            raise ConfigError(
+                f"--out {out}: is no run and not empty; allowed: a new or empty folder, or a run; give another --out"
+            )
+        state = RunState(corpus=config.corpus, config=document, versions=_versions())
+    run = Run(config=config, root=store.root, store=store, state=state)
+    run.save()
+    return run
+
+
+def read_run(path: Path) -> RunState:
+    """Return the state of an existing run.
+
+    Raises:
+        ConfigError: the folder holds no run.
+    """
+    store = LocalStore(path)
+    if not store.exists(RUN_JSON):
+        raise ConfigError(f"RUN is {path}: it holds no {RUN_JSON}; allowed: a folder that `clipstrata build` wrote")
+    return RunState.model_validate_json(store.read(RUN_JSON))
+
+
+def _versions() -> dict[str, str]:
+    return {name: importlib.metadata.version(name) for name in _VERSIONED}

@@ -1,0 +1,120 @@
+"""The shard job: selection + samples -> tars, one per (tier, source, bucket). References are shuffled, never media."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import apache_beam as beam
+
+from curation.packing import PackedSample, pack_sample, write_tar
+from curation.progress import FileReporter
+from curation.store import LocalStore
+from curation.unit_parts import read_commit
+from curation.unit_reading import WholeSample, merge_whole, read_whole
+from pipelines.engine import EngineOptions, running
+from pipelines.judge import write_scratch
+from schemas.arrow import SELECTION, read_rows
+from schemas.manifest import ShardFacts
+from schemas.records import Selection
+from schemas.shards import ShardPlace, shard_path, shard_stem
+
+SHARD = "shard"
+PlaceKey = tuple[str, str, int]
+
+
+class ReadWhole(beam.DoFn):
+    """Unit name -> (sample id, whole sample)."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+
+    def process(self, unit: str) -> Iterator[tuple[str, WholeSample]]:
+        store = LocalStore(self.root)
+        commit = read_commit(store, unit)
+        if commit is None:
+            raise FileNotFoundError(f"unit {unit} is not committed; run ingest again")
+        for whole in read_whole(store, commit):
+            yield whole.row["sample_id"], whole
+
+
+class ReadSelection(beam.DoFn):
+    """Path of a selection part -> (sample id, row) of the rows that go into a shard."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+
+    def process(self, path: str) -> Iterator[tuple[str, Selection]]:
+        for row in read_rows(LocalStore(self.root).read(path), SELECTION):
+            if row["shard_bucket"] is not None:
+                yield row["sample_id"], Selection(**row)
+
+
+def pack(element: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[tuple[PlaceKey, PackedSample]]:
+    """Yield ((tier, source, bucket), packed sample) of a sample that was selected.
+
+    Raises:
+        LookupError: the selection names a sample that no unit has.
+    """
+    sample, joined = element
+    for row in joined["selection"]:
+        tellings = list(joined["samples"])
+        if not tellings:
+            raise LookupError(f"sample {sample} is selected, but no unit holds it; run judge again")
+        yield (row.tier, row.source, row.shard_bucket), pack_sample(merge_whole(tellings), row)
+
+
+class WriteShard(beam.DoFn):
+    """((tier, source, bucket), samples) -> one tar, finished before it is visible; yields its facts."""
+
+    def __init__(self, root: str, corpus: str) -> None:
+        self.root = root
+        self.corpus = corpus
+
+    def setup(self) -> None:
+        self.reporter = FileReporter(self.root, SHARD)
+
+    def process(self, element: tuple[PlaceKey, Iterable[PackedSample]]) -> Iterator[tuple[str, ShardFacts]]:
+        (tier, source, bucket), samples = element
+        place = ShardPlace(tier=tier, source=source, bucket=bucket)
+        store = LocalStore(self.root)
+        stem = shard_stem(self.corpus, place)
+        tar = write_tar(samples, store, store.scratch("shards") / f"{stem}.tar")
+        path = shard_path(self.corpus, place, tar.sha256)
+        store.adopt(tar.path, path, tar.sha256)
+        self.reporter.report("shard", {"samples": tar.samples, "bytes": tar.bytes})
+        yield (
+            stem,
+            ShardFacts(
+                path=path,
+                tier=tier,
+                source=source,
+                bucket=bucket,
+                bytes=tar.bytes,
+                sha256=tar.sha256,
+                samples=tar.samples,
+                duration_us=tar.duration_us,
+            ),
+        )
+
+
+def run_shard(
+    config_corpus: str, root: str, units: list[str], selection: list[str], engine: EngineOptions, folder: str
+) -> None:
+    """Run the job; afterwards the tars lie in the run, and `folder` holds the facts of each."""
+    with running(engine) as pipeline:
+        samples = pipeline | "Units" >> beam.Create(units, reshuffle=True) | "ReadWhole" >> beam.ParDo(ReadWhole(root))
+        rows = (
+            pipeline
+            | "Parts" >> beam.Create(selection, reshuffle=True)
+            | "ReadSelection" >> beam.ParDo(ReadSelection(root))
+        )
+        _ = (
+            {"samples": samples, "selection": rows}
+            | "Join" >> beam.CoGroupByKey()
+            | "Pack" >> beam.FlatMap(pack)
+            | "GroupByShard" >> beam.GroupByKey()
+            | "WriteShard" >> beam.ParDo(WriteShard(root, config_corpus))
+            | "NoteShards"
+            >> beam.MapTuple(lambda stem, facts: write_scratch(root, folder, stem, facts.model_dump(mode="json")))
+        )

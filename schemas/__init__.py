@@ -1,0 +1,1 @@
+"""The words of clipstrata as types, and the wire: the one owner of the data contract."""

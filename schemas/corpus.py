@@ -1,0 +1,313 @@
+"""`CORPUS.yaml` as a model: what is read, how clips are made, scored, cut, deduplicated and packed.
+
+Every refusal says what, the value, what is allowed and how to mend it. Paths in the file are relative to the file.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from schemas.media import ClipFormat, MediaLimits
+from schemas.records import Origin, TextKind
+
+NAME_PATTERN = re.compile(r"[a-z0-9_]{1,40}")
+FORMATS = ("csv", "tsv", "jsonl", "parquet", "folder", "mediapack", "synthetic")
+TABLE_FORMATS = ("csv", "tsv", "jsonl", "parquet")
+
+
+class ConfigError(ValueError):
+    """The corpus file is wrong; the message is for the person who wrote it."""
+
+
+class Strict(BaseModel):
+    """A frozen model that refuses unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Licence(Strict):
+    """By what right a source is used; a source without it is refused.
+
+    Attributes:
+        name: SPDX expression where there is one, for example `CC-BY-4.0`.
+        basis: why the corpus may use it: `licensed`, `open_licence`, `own`, `consent` or `research_exception`.
+        terms: where the terms stand: an address, a contract number or a file.
+    """
+
+    name: str = Field(min_length=1)
+    basis: Literal["licensed", "open_licence", "own", "consent", "research_exception"]
+    terms: str = Field(min_length=1)
+
+
+class Quantile(Strict):
+    """A cut at a quantile of the source's own best-text scores."""
+
+    quantile: float = Field(ge=0.0, le=1.0)
+
+
+Cut = Annotated[float, Field(ge=-1.0, le=1.0)] | Quantile
+
+
+class Cuts(Strict):
+    """Where a source's scores are cut, each an absolute cosine or a quantile of the source.
+
+    Attributes:
+        clean: at or above it a clean source's sample is `clean`; below it gets a noisy label. Noisy sources ignore it.
+        high: at or above it a sample is `noisy_high`.
+        low: at or above it a sample is `noisy_low`; below it its texts are not trusted: `video_only`.
+    """
+
+    clean: Cut = Quantile(quantile=0.05)
+    high: Cut = Quantile(quantile=0.5)
+    low: Cut = Quantile(quantile=0.1)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Cuts:
+        for lower, upper in (("low", "high"),):
+            low, high = _comparable(getattr(self, lower)), _comparable(getattr(self, upper))
+            if low[0] == high[0] and low[1] > high[1]:
+                raise ValueError(
+                    f"{lower} is {low[1]} and {upper} is {high[1]}; allowed: {lower} <= {upper}; swap them"
+                )
+        return self
+
+
+def _comparable(cut: Cut) -> tuple[str, float]:
+    return ("quantile", cut.quantile) if isinstance(cut, Quantile) else ("absolute", cut)
+
+
+class Columns(Strict):
+    """Which column of a table holds what. Times may be seconds (int, float, `H:M:S.f`), ms or us."""
+
+    locator: str = "video"
+    start: str = "start"
+    end: str = "end"
+    time_unit: Literal["s", "ms", "us"] = "s"
+    texts: dict[TextKind, str] = Field(default_factory=dict)
+
+
+class SourceConfig(Strict):
+    """One named corpus with one harvesting method, one licence and one origin.
+
+    Attributes:
+        location: the table, the folder of videos, or the folder that the built-in world is rendered into.
+        media_root: folder that locators are relative to; by default the folder that holds `location`.
+        part: which view of a `mediapack` or `synthetic` location this source is.
+        max_reject_share: more rejected records than this share fail the run (exit 1).
+    """
+
+    name: str
+    origin: Origin
+    format: Literal["csv", "tsv", "jsonl", "parquet", "folder", "mediapack", "synthetic"]
+    location: str = Field(min_length=1)
+    licence: Licence
+    text_kinds: tuple[TextKind, ...] = ()
+    media_root: str | None = None
+    part: str | None = None
+    columns: Columns = Columns()
+    cuts: Cuts | None = None
+    max_reject_share: float = Field(default=1.0, ge=0.0, le=1.0)
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, name: str) -> str:
+        return _checked_name("source name", name)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> SourceConfig:
+        undeclared = sorted(kind.value for kind in self.columns.texts if kind not in self.text_kinds)
+        if undeclared:
+            raise ValueError(
+                f"columns.texts names kinds {undeclared} that text_kinds does not; add them to text_kinds or drop them"
+            )
+        if self.format in ("mediapack", "synthetic") and self.part is None:
+            raise ValueError(f"format {self.format} needs part; say which view of the location this source is")
+        return self
+
+
+class WorldConfig(Strict):
+    """Size and seed of the built-in world that `synthetic` sources share."""
+
+    seed: int = Field(default=1, ge=0, le=2**31 - 1)
+    clips: int = Field(default=3000, ge=60, le=1_000_000)
+
+
+class ScorerConfig(Strict):
+    """The CLIP model that scores texts against clips.
+
+    Attributes:
+        model: `world_clip` (shipped), an open_clip architecture, or a folder with `open_clip_config.json`.
+        pretrained: an open_clip tag or a weight file; None where the model brings its own weights.
+        frames: score frames per clip, uniform over it.
+        aggregation: which stored aggregation over frames judging reads; all are stored.
+        prompt: template around each text.
+        keep_frames: leave the score frames in the run, so that another scorer decodes nothing.
+    """
+
+    model: str = "world_clip"
+    pretrained: str | None = None
+    frames: int = Field(default=8, ge=1, le=64)
+    aggregation: Literal["mean", "max"] = "mean"
+    prompt: str = "{}"
+    keep_frames: bool = True
+
+    @field_validator("prompt")
+    @classmethod
+    def _prompt(cls, prompt: str) -> str:
+        if prompt.count("{}") != 1:
+            raise ValueError(f"prompt is {prompt!r}; allowed: exactly one {{}} where the text goes")
+        return prompt
+
+
+class TextLimits(Strict):
+    """What the texts of one record or sample may be; one beyond is dropped with a count, its clip stays.
+
+    Together they keep every shuffled element under 64 kB.
+
+    Attributes:
+        max_bytes: UTF-8 bytes of one text.
+        max_total_bytes: UTF-8 bytes of all texts of one sample.
+    """
+
+    max_bytes: int = Field(default=4096, ge=16, le=16_384)
+    max_texts: int = Field(default=32, ge=1, le=128)
+    max_total_bytes: int = Field(default=24_576, ge=16, le=32_768)
+
+
+class DuplicatePolicy(Strict):
+    """Exact duplicates: clips with equal re-encoded bytes.
+
+    Attributes:
+        scope: compare over the whole `corpus`, inside each `source` only, or not at all (`off`).
+        action: `keep_one` leaves all but the keeper out of the shards; `label` only says so in the selection.
+    """
+
+    scope: Literal["corpus", "source", "off"] = "corpus"
+    action: Literal["keep_one", "label"] = "keep_one"
+
+
+class ShardOptions(Strict):
+    """How large a shard may be; a bucket that would be larger is halved until it fits."""
+
+    max_mb: int = Field(default=256, ge=1, le=4096)
+    max_samples: int = Field(default=10_000, ge=1, le=1_000_000)
+
+
+class TierWeights(Strict):
+    """Sampling weight of each tier, for trainers."""
+
+    clean: float = Field(default=1.0, ge=0.0, le=100.0)
+    noisy_high: float = Field(default=1.0, ge=0.0, le=100.0)
+    noisy_low: float = Field(default=0.25, ge=0.0, le=100.0)
+    video_only: float = Field(default=1.0, ge=0.0, le=100.0)
+
+
+class CorpusConfig(Strict):
+    """The whole of `CORPUS.yaml`."""
+
+    corpus: str
+    seed: int = Field(default=0, ge=0, le=2**31 - 1)
+    sources: tuple[SourceConfig, ...] = Field(min_length=1)
+    media: MediaLimits = MediaLimits()
+    clip: ClipFormat = ClipFormat()
+    texts: TextLimits = TextLimits()
+    scorer: ScorerConfig = ScorerConfig()
+    cuts: Cuts = Cuts()
+    weights: TierWeights = TierWeights()
+    duplicates: DuplicatePolicy = DuplicatePolicy()
+    shards: ShardOptions = ShardOptions()
+    world: WorldConfig = WorldConfig()
+    videos_per_unit: int = Field(default=16, ge=1, le=4096)
+
+    @field_validator("corpus")
+    @classmethod
+    def _corpus(cls, name: str) -> str:
+        return _checked_name("corpus name", name)
+
+    @model_validator(mode="after")
+    def _unique_sources(self) -> CorpusConfig:
+        names = [source.name for source in self.sources]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"source names {twice} stand twice; allowed: each name once; rename one of them")
+        return self
+
+    def cuts_of(self, source: SourceConfig) -> Cuts:
+        """Return the cuts of a source: its own, or the corpus's."""
+        return source.cuts or self.cuts
+
+
+def _checked_name(what: str, name: str) -> str:
+    if not NAME_PATTERN.fullmatch(name):
+        raise ValueError(f"{what} is {name!r}; allowed: 1 to 40 of a-z, 0-9 and _; rename it")
+    return name
+
+
+def load_corpus(path: Path) -> CorpusConfig:
+    """Read a corpus file, resolve its paths against its folder and check that they can be read.
+
+    Raises:
+        ConfigError: the file cannot be read, does not parse, or holds a key or value that is not allowed.
+    """
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"corpus file {path}: cannot be read ({error}); give the path of a YAML file") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"corpus file {path}: not YAML: {error}") from error
+    if not isinstance(document, dict):
+        raise ConfigError(f"corpus file {path}: holds {type(document).__name__}; allowed: keys such as `corpus:`")
+    try:
+        config = CorpusConfig.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError(f"corpus file {path}:\n{_explain(error, document)}") from error
+    return _with_resolved_paths(config, path.resolve().parent)
+
+
+def _explain(error: ValidationError, document: Any) -> str:
+    """Return one line per problem: where, the value, what is allowed, how to mend it."""
+    lines = []
+    for problem in error.errors():
+        where = ".".join(str(part) for part in problem["loc"]) or "(whole file)"
+        if problem["type"] == "extra_forbidden":
+            lines.append(f"  {where}: unknown key; check the spelling against docs/corpus.md, or remove it")
+        elif problem["type"] == "missing":
+            lines.append(f"  {where}: missing; add it (docs/corpus.md shows each key)")
+        else:
+            value = problem["input"] if not isinstance(problem["input"], dict) else "(a mapping)"
+            lines.append(f"  {where}: {problem['msg'].removeprefix('Value error, ')} (value: {value!r})")
+    return "\n".join(lines)
+
+
+def _with_resolved_paths(config: CorpusConfig, folder: Path) -> CorpusConfig:
+    sources = []
+    for source in config.sources:
+        location = _resolve(folder, source.location)
+        if source.format != "synthetic" and not location.exists():
+            raise ConfigError(
+                f"sources.{source.name}.location: {location} does not exist; allowed: a readable file or folder; "
+                "paths are relative to the corpus file"
+            )
+        default_root = location if source.format in ("folder", "synthetic") else location.parent
+        root = default_root if source.media_root is None else _resolve(folder, source.media_root)
+        if source.format != "synthetic" and not root.is_dir():
+            raise ConfigError(
+                f"sources.{source.name}.media_root: {root} is no folder; allowed: the folder that locators start from"
+            )
+        sources.append(source.model_copy(update={"location": str(location), "media_root": str(root)}))
+    scorer = config.scorer
+    if scorer.model.startswith("."):
+        scorer = scorer.model_copy(update={"model": str(_resolve(folder, scorer.model))})
+    if scorer.pretrained is not None and scorer.pretrained.startswith("."):
+        scorer = scorer.model_copy(update={"pretrained": str(_resolve(folder, scorer.pretrained))})
+    return config.model_copy(update={"sources": tuple(sources), "scorer": scorer})
+
+
+def _resolve(folder: Path, text: str) -> Path:
+    path = Path(text).expanduser()
+    return path if path.is_absolute() else (folder / path).resolve()

@@ -1,0 +1,95 @@
+"""The manifest: the file that makes a set of shards exist. Written last, one per version, never changed."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from schemas.canonical import canonical_json
+from schemas.statistics import LedgerCounts
+
+MANIFEST_SCHEMA = "clipstrata.manifest/1"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ShardFacts(_Model):
+    """One shard, as a reader must find it."""
+
+    path: str
+    tier: str
+    source: str
+    bucket: int
+    bytes: int
+    sha256: str
+    samples: int
+    duration_us: int
+
+
+class BucketPlan(_Model):
+    """How many hash bits split a (tier, source) into shards."""
+
+    tier: str
+    source: str
+    bits: int
+
+
+class SourceFacts(_Model):
+    """What a reader must know of a source: its origin, its rights and its ledgers."""
+
+    name: str
+    origin: str
+    licence: str
+    basis: str
+    terms: str
+    ledger: LedgerCounts
+    samples: int
+    samples_merged: int
+    samples_sharded: int
+
+
+class Fingerprints(_Model):
+    """The chain of stages that led here."""
+
+    ingest: str
+    judge: str
+    shard: str
+
+
+class Manifest(_Model):
+    """A version of the corpus's shards.
+
+    Attributes:
+        base: `manifest@version` of an earlier build that this one stands on, or None.
+        weights_1e4: sampling weight per tier, 10,000 is 1.
+        files: digest of every other file of the run that counts: stats and selection.
+    """
+
+    schema_name: str = MANIFEST_SCHEMA
+    corpus: str
+    version: int
+    base: str | None
+    scorer: str
+    fingerprints: Fingerprints
+    sources: tuple[SourceFacts, ...]
+    weights_1e4: dict[str, int]
+    plan: tuple[BucketPlan, ...]
+    shards: tuple[ShardFacts, ...]
+    files: dict[str, str]
+
+    def to_bytes(self) -> bytes:
+        """Return the file's bytes."""
+        return canonical_json(self.model_dump(mode="json"), indent=2)
+
+
+class LatestPointer(_Model):
+    """`manifests/latest.json`: which version to read, with its digest."""
+
+    version: int
+    path: str
+    sha256: str
+
+    def to_bytes(self) -> bytes:
+        """Return the file's bytes."""
+        return canonical_json(self.model_dump(mode="json"), indent=2)

@@ -1,0 +1,63 @@
+"""Limits on hostile media and the format of the clips that come out: parts of the corpus config."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class MediaLimits(BaseModel):
+    """What one video may cost the limited child, and what it may be.
+
+    Attributes:
+        wall_s: deadline for all work on one video; then the whole process group is killed.
+        cpu_s: CPU seconds of each process of the child (RLIMIT_CPU).
+        memory_mb: resident memory of the child's process group.
+        output_mb: size of one written file (RLIMIT_FSIZE).
+        max_file_mb: size of the original file.
+        max_pixels: pixels of one frame; 33,177,600 is 8K UHD (7680 x 4320).
+        max_duration_s: length of the original video.
+        span_tolerance_s: how far a span may reach past the end, and how much of a clip may be missing.
+        leading_dash: what becomes of a file whose name starts with `-`, which careless tools take for an option.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    wall_s: float = Field(default=60.0, gt=0, le=86_400)
+    cpu_s: int = Field(default=120, ge=1, le=86_400)
+    memory_mb: int = Field(default=1024, ge=128, le=65_536)
+    output_mb: int = Field(default=512, ge=1, le=65_536)
+    max_file_mb: int = Field(default=4096, ge=1, le=1_048_576)
+    max_pixels: int = Field(default=33_177_600, ge=256, le=1_000_000_000)
+    max_duration_s: float = Field(default=14_400.0, gt=0, le=604_800)
+    span_tolerance_s: float = Field(default=0.25, ge=0.0, le=60.0)
+    leading_dash: Literal["reject", "accept"] = "reject"
+
+
+class ClipFormat(BaseModel):
+    """How clips are re-encoded: H.264 in mp4, yuv420p, square pixels, upright, no audio.
+
+    Attributes:
+        short_side_px: the shorter side after scaling (even); a smaller video is not enlarged.
+        fps: constant frame rate; None keeps the video's own frames and times.
+        crf: x264's constant rate factor.
+        gop_frames: most frames between key frames.
+        min_s, max_s: allowed length of a clip.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    short_side_px: int = Field(default=288, ge=16, le=4320, multiple_of=2)
+    fps: int | None = Field(default=None, ge=1, le=240)
+    crf: int = Field(default=23, ge=0, le=51)
+    gop_frames: int = Field(default=48, ge=1, le=1000)
+    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"] = "veryfast"
+    min_s: float = Field(default=0.3, ge=0.0, le=3600)
+    max_s: float = Field(default=60.0, gt=0.0, le=3600)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> ClipFormat:
+        if self.min_s > self.max_s:
+            raise ValueError(f"min_s is {self.min_s} and max_s is {self.max_s}; allowed: min_s <= max_s; swap them")
+        return self

@@ -1,0 +1,224 @@
+"""The words as frozen records: what flows between rooms and what the Parquet parts hold.
+
+Times are integer microseconds, spans are half-open, scores and shares are integers of 1e-4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from schemas.reasons import RETRYABLE, Reason, Scope, Stage
+
+SCORE_UNIT = 1e-4
+
+
+class Origin(StrEnum):
+    """What a source's texts are worth before anything is measured."""
+
+    CLEAN = "clean"
+    NOISY = "noisy"
+
+
+class TextKind(StrEnum):
+    """How a text came to stand beside a video."""
+
+    CAPTION = "caption"
+    ASR = "asr"
+    ALT = "alt"
+    TITLE = "title"
+    DESCRIPTION = "description"
+    TAGS = "tags"
+    GENERATED = "generated"
+
+
+class Tier(StrEnum):
+    """A label computed from scores and cuts; it drops nothing."""
+
+    CLEAN = "clean"
+    NOISY_HIGH = "noisy_high"
+    NOISY_LOW = "noisy_low"
+    VIDEO_ONLY = "video_only"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """One string beside a record, with an optional span of its own in the video's time."""
+
+    kind: str
+    text: str
+    start_us: int | None = None
+    end_us: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One row of a source.
+
+    Attributes:
+        locator: where the video lies, as the source wrote it, without user info and signatures.
+        path: the locator resolved against the source's media folder; not part of any digest.
+        start_us, end_us: the span asked for, half-open; None is the video's own start or end.
+        dropped_texts: (kind, reason code) of each text that could not be kept.
+    """
+
+    record_id: str
+    source: str
+    locator: str
+    path: str
+    start_us: int | None
+    end_us: int | None
+    texts: tuple[Text, ...]
+    dropped_texts: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reject:
+    """Something that could not go on, with what is needed to try it again.
+
+    Attributes:
+        detail: at most 2,000 characters for a person.
+        input: JSON of what to replay: the record, or the place of the row that did not parse.
+    """
+
+    source: str
+    stage: Stage
+    scope: Scope
+    reason: Reason
+    detail: str
+    record_id: str | None
+    sample_id: str | None
+    retryable: bool
+    attempts: int
+    input: str
+
+
+MAX_DETAIL_CHARS = 2_000
+
+
+def make_reject(
+    record: Record, stage: Stage, reason: Reason, detail: str, *, sample_id: str | None = None, replay_input: str = ""
+) -> Reject:
+    """Return the reject of a record, or of one sample of it when `sample_id` is given."""
+    return Reject(
+        source=record.source,
+        stage=stage,
+        scope=Scope.RECORD if sample_id is None else Scope.SAMPLE,
+        reason=reason,
+        detail=detail[:MAX_DETAIL_CHARS],
+        record_id=record.record_id,
+        sample_id=sample_id,
+        retryable=reason in RETRYABLE,
+        attempts=1,
+        input=replay_input,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signals:
+    """Raw measurements of a clip; judging them is a later step.
+
+    Attributes:
+        black_share_1e4: share of sampled frames whose mean luma is under 16 of 255.
+        static_share_1e4: share of neighbouring sampled frames that differ by under 0.5 of 255 on average.
+        motion_1e4: mean absolute luma difference of neighbouring sampled frames, of full scale.
+        brightness_1e4: mean luma of full scale.
+    """
+
+    black_share_1e4: int
+    static_share_1e4: int
+    motion_1e4: int
+    brightness_1e4: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """A clip as one source tells it: facts of the clip and where it came from.
+
+    Attributes:
+        video_sha256: of the original file's bytes.
+        start_us, end_us: the span asked for; None is the video's own start or end.
+        media_sha256: of the re-encoded clip's bytes, which names its file under media/.
+        duration_us, frames, fps_1e3: of the re-encoded clip; fps in thousandths.
+    """
+
+    sample_id: str
+    source: str
+    clip_id: str
+    video_sha256: str
+    start_us: int | None
+    end_us: int | None
+    locator: str
+    record_ids: tuple[str, ...]
+    media_sha256: str
+    media_bytes: int
+    duration_us: int
+    frames: int
+    fps_1e3: int
+    width_px: int
+    height_px: int
+    signals: Signals
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleText:
+    """One text of a sample."""
+
+    text_id: str
+    sample_id: str
+    source: str
+    kind: str
+    text: str
+    start_us: int | None
+    end_us: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """One raw measurement of a (clip, text) pair: stored once, never overwritten by a decision.
+
+    Attributes:
+        media_sha256: the clip's bytes that were scored.
+        frame_plan: how frames were chosen, for example `u8-64`: 8 uniform frames at 64 px.
+        offset_us: shift of the clip against the text's span; 0 where none was tried.
+        aggregation: over frames: `mean` or `max` of the cosines.
+        score_1e4: the cosine, rounded to an integer of 1e-4.
+        truncated: the scorer's context cut the text.
+    """
+
+    sample_id: str
+    text_id: str
+    source: str
+    kind: str
+    media_sha256: str
+    frame_plan: str
+    offset_us: int
+    aggregation: str
+    score_1e4: int
+    truncated: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What judging decided for a sample.
+
+    Attributes:
+        text_id, score_1e4: the chosen text and its score; None for a sample without a scored text.
+        duplicate_group: the group's id, or None when the clip stands alone.
+        keeper: the sample that stands for the group; itself when it stands alone.
+        weight_1e4: sampling weight of the sample's tier, 10,000 is 1.
+        shard_bucket: bucket inside (tier, source); None when a duplicate's keeper stands for it.
+    """
+
+    sample_id: str
+    source: str
+    tier: str
+    text_id: str | None
+    score_1e4: int | None
+    duplicate_group: str | None
+    keeper: str
+    weight_1e4: int
+    shard_bucket: int | None
+    media_sha256: str
+    media_bytes: int
+    duration_us: int

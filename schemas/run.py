@@ -1,0 +1,114 @@
+"""A run on disk: where each thing lies, and `run.json` with its chain of fingerprints.
+
+Every path here is relative to the run folder, so that the same layout serves a local folder and an object store.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.canonical import canonical_json, digest_of
+from schemas.statistics import ScorerFacts
+
+RUN_SCHEMA = "clipstrata.run/1"
+CODE_VERSION = "0.1.0"
+
+RUN_JSON = "run.json"
+STATISTICS_JSON = "stats/statistics.json"
+HISTOGRAMS_PARQUET = "stats/histograms.parquet"
+LATEST_JSON = "manifests/latest.json"
+REPORT_HTML = "report/index.html"
+
+# Folders that hold a clock or an attempt; nothing in them has part in a digest (nor has run.json).
+UNCOUNTED = ("progress", "tmp")
+
+
+def media_path(media_sha256: str) -> str:
+    """Return where a clip lies, by its content."""
+    return f"media/{media_sha256[:2]}/{media_sha256}.mp4"
+
+
+def frames_path(clip_id: str, frame_plan: str) -> str:
+    """Return where the score frames of a clip lie: one JPEG strip."""
+    return f"frames/{clip_id[:2]}/{clip_id}-{frame_plan}.jpg"
+
+
+def unit_path(unit: str) -> str:
+    """Return the file that makes an ingest unit exist; it is written last of the unit's files."""
+    return f"units/{unit}.json"
+
+
+def part_path(kind: str, unit: str, scorer_digest: str = "") -> str:
+    """Return where a unit's part of one kind lies: `records`, `samples`, `texts`, `scores` or `rejects`."""
+    folder = f"scores/{scorer_digest[:16]}" if kind == "scores" else kind
+    return f"{folder}/{unit}.parquet"
+
+
+def selection_path(source: str, part: int) -> str:
+    """Return where one part of a source's selection lies."""
+    return f"selection/{source}-{part:05d}.parquet"
+
+
+def manifest_path(version: int) -> str:
+    """Return where a manifest version lies."""
+    return f"manifests/v{version:06d}.json"
+
+
+MANIFEST_NAME = re.compile(r"manifests/v(\d{6})\.json")
+
+StageName = Literal["ingest", "judge", "shard"]
+
+
+class StageState(BaseModel):
+    """One finished stage and what it depended on.
+
+    Attributes:
+        fingerprint: digest of config, inputs, code and models of this stage, chained with the stage before it.
+        outputs: digest over the names and digests of the files that the stage wrote.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stage: StageName
+    fingerprint: str
+    outputs: str
+    finished: str
+    seconds: float
+
+
+class RunState(BaseModel):
+    """`run.json`: config, versions, models, fingerprints and stage states. It may hold times."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_name: str = RUN_SCHEMA
+    corpus: str
+    code_version: str = CODE_VERSION
+    config: dict[str, object]
+    versions: dict[str, str]
+    scorer: ScorerFacts | None = None
+    stages: tuple[StageState, ...] = ()
+    timings: dict[str, float] = Field(default_factory=dict)
+
+    def stage(self, name: StageName) -> StageState | None:
+        """Return the state of a finished stage, or None."""
+        return next((state for state in self.stages if state.stage == name), None)
+
+    def with_stage(self, state: StageState) -> RunState:
+        """Return the run with one stage finished anew; later stages, which stood on the old one, are forgotten."""
+        order: tuple[StageName, ...] = ("ingest", "judge", "shard")
+        earlier = order[: order.index(state.stage)]
+        kept = tuple(old for old in self.stages if old.stage in earlier)
+        return self.model_copy(update={"stages": (*kept, state)})
+
+    def to_bytes(self) -> bytes:
+        """Return the file's bytes."""
+        return canonical_json(self.model_dump(mode="json"), indent=2)
+
+
+def chain_fingerprint(stage: StageName, before: str, **facts: object) -> str:
+    """Return a stage's fingerprint: its own facts and the fingerprint of the stage before it ('' for the first)."""
+    return digest_of({"stage": stage, "before": before, "code_version": CODE_VERSION, **facts})

@@ -1,0 +1,155 @@
+"""`stats/statistics.json`: the stable feed of the report and of any dashboard. Exact counts, no clock.
+
+Scores are integers of 1e-4. A histogram has 2,000 half-open bins of 0.001 over [-1, 1): bin i holds scores in
+[-10000 + 10 i, -9990 + 10 i) of 1e-4; a score of exactly 1 counts as overflow.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+STATISTICS_SCHEMA = "clipstrata.statistics/1"
+HISTOGRAM_LOW_1E4 = -10_000
+HISTOGRAM_STEP_1E4 = 10
+HISTOGRAM_BINS = 2_000
+BEST_TEXT = "best"
+QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LedgerCounts(_Model):
+    """Both ledgers of one source, and its texts."""
+
+    records_read: int
+    records_expanded: int
+    records_merged: int
+    records_rejected: int
+    samples_planned: int
+    samples_kept: int
+    samples_rejected: int
+    texts_kept: int
+    texts_dropped: int
+
+
+class ScoreHistogram(_Model):
+    """Scores of one source, one text kind and one aggregation.
+
+    Attributes:
+        text_kind: a text kind, or `best` for each sample's chosen text.
+        counts: (bin, count) of the bins that are not empty, ascending.
+        mean_1e4: sum / count rounded half to even; None when empty.
+        quantiles_1e4: lower edge of the bin that holds each quantile of QUANTILES; empty when there is no score.
+        bucket_shares: (from, to, share) in VideoPrism's published buckets.
+    """
+
+    text_kind: str
+    aggregation: str
+    count: int
+    sum_1e4: int
+    underflow: int
+    overflow: int
+    counts: tuple[tuple[int, int], ...]
+    mean_1e4: int | None
+    minimum_1e4: int | None
+    maximum_1e4: int | None
+    quantiles_1e4: tuple[tuple[float, int], ...]
+    bucket_shares: tuple[tuple[float, float, float], ...]
+    truncated_texts: int
+
+
+class TierCounts(_Model):
+    """Samples of one tier of one source, before duplicates were left out and after."""
+
+    tier: str
+    samples: int
+    samples_sharded: int
+    duration_us: int
+    media_bytes: int
+
+
+class ResolvedCuts(_Model):
+    """The cuts that were applied, as integers of 1e-4; `clean_1e4` is None for a noisy source."""
+
+    clean_1e4: int | None
+    high_1e4: int
+    low_1e4: int
+
+
+class ReasonCount(_Model):
+    """Rejects or dropped texts of one stage and reason."""
+
+    stage: str
+    scope: str
+    reason: str
+    count: int
+
+
+class SourceStatistics(_Model):
+    """Everything counted about one source.
+
+    Attributes:
+        samples_merged: samples that two units told of (the same file under two locators), joined when judged.
+    """
+
+    name: str
+    origin: str
+    licence: str
+    ledger: LedgerCounts
+    samples: int
+    samples_merged: int
+    videos: int
+    duration_us: int
+    media_bytes: int
+    cuts: ResolvedCuts
+    histograms: tuple[ScoreHistogram, ...]
+    tiers: tuple[TierCounts, ...]
+    rejects: tuple[ReasonCount, ...]
+    duplicates: int
+
+
+class DuplicatePair(_Model):
+    """Samples of two sources (or of one) that share a duplicate group."""
+
+    source: str
+    other: str
+    groups: int
+
+
+class DuplicateStatistics(_Model):
+    """Duplicate groups over the whole corpus.
+
+    Attributes:
+        samples_removed: samples whose group's keeper stands for them.
+        largest: sizes of the ten largest groups, descending.
+    """
+
+    scope: str
+    action: str
+    groups: int
+    samples_in_groups: int
+    samples_removed: int
+    pairs: tuple[DuplicatePair, ...]
+    largest: tuple[int, ...]
+
+
+class ScorerFacts(_Model):
+    """The box that defines the score; scores of two models do not compare."""
+
+    name: str
+    digest: str
+    frame_plan: str
+    aggregation: str
+    prompt: str
+
+
+class Statistics(_Model):
+    """The whole file."""
+
+    schema_name: str = STATISTICS_SCHEMA
+    corpus: str
+    scorer: ScorerFacts
+    sources: tuple[SourceStatistics, ...]
+    duplicates: DuplicateStatistics
