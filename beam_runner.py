@@ -21,7 +21,7 @@ Command = Callable[[argparse.Namespace, tuple[str, ...]], int]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)
     logging.getLogger("clipstrata").setLevel(logging.INFO)
     own, beam_flags = split_flags(list(sys.argv[1:] if argv is None else argv))
     parser = make_parser()

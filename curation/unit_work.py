@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 import uuid
@@ -29,6 +30,8 @@ from schemas.units import UnitCommit
 
 # Frames that one scoring call holds in memory; a whole number of clips, at least one.
 FRAMES_AT_ONCE = 64
+# ffmpeg names its parts by their address in memory: `[mov,mp4 @ 0x55d0c0ffee00]`.
+_ADDRESS = re.compile(r" ?@ 0x[0-9a-f]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +115,8 @@ def _cut_video(video: PlannedVideo, work: UnitWork, tools: UnitTools, folder: Pa
         frames=tools.frame_plan,
     )
     outcome = tools.cut(task)
-    _account(video, outcome, work)
+    failures = tuple(replace(failure, detail=stable_detail(failure.detail, task)) for failure in outcome.failures)
+    _account(video, replace(outcome, failures=failures), work)
     tools.reporter.report(
         "video",
         {
@@ -122,6 +126,13 @@ def _cut_video(video: PlannedVideo, work: UnitWork, tools: UnitTools, folder: Pa
             "wall_s": outcome.wall_us / 1e6,
         },
     )
+
+
+def stable_detail(detail: str, task: CutTask) -> str:
+    """Return a failure's detail without what differs from run to run: scratch and machine paths, memory addresses."""
+    for path in (task.out_dir, task.path):
+        detail = detail.replace(f"{path}/", "").replace(path, Path(path).name)
+    return _ADDRESS.sub("", detail)
 
 
 def _account(video: PlannedVideo, outcome: CutOutcome, work: UnitWork) -> None:

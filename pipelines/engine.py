@@ -21,15 +21,17 @@ class EngineOptionsError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class EngineOptions:
-    """Flags for Beam, as given; empty means the embedded runner with one process per core.
+    """Flags for Beam, as given; empty means the embedded runner with one worker thread per core.
+
+    Threads are enough there: the work of a unit is done in its media child, in ffmpeg and in the model, none of which
+    holds the interpreter. Worker processes cost 7 s of start per stage (docs/performance.md); ask for them with
+    `--direct_running_mode=multi_processing`.
 
     Attributes:
         flags: for example `("--runner=FlinkRunner", "--flink_master=localhost:8081")`.
-        processes: worker processes of the embedded runner.
     """
 
     flags: tuple[str, ...] = ()
-    processes: int = 0
 
     def to_beam(self) -> PipelineOptions:
         """Return Beam's options.
@@ -50,10 +52,12 @@ class EngineOptions:
         return PipelineOptions([*self._embedded_flags(), *kept])
 
     def _embedded_flags(self) -> list[str]:
-        processes = self.processes or os.cpu_count() or 1
-        flags = [f"--runner={EMBEDDED_RUNNER}", f"--direct_num_workers={processes}"]
-        # One process needs no other: it runs in this one, which a debugger can follow.
-        return [*flags, "--direct_running_mode=multi_processing"] if processes > 1 else flags
+        workers = os.cpu_count() or 1
+        return [
+            f"--runner={EMBEDDED_RUNNER}",
+            "--direct_running_mode=multi_threading",
+            f"--direct_num_workers={workers}",
+        ]
 
 
 def unknown_flags(flags: Sequence[str]) -> list[str]:

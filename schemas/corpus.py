@@ -85,8 +85,8 @@ class Columns(Strict):
     """Which column of a table holds what. Times may be seconds (int, float, `H:M:S.f`), ms or us."""
 
     locator: str = "video"
-    start: str = "start"
-    end: str = "end"
+    start: str = "start_s"
+    end: str = "end_s"
     time_unit: Literal["s", "ms", "us"] = "s"
     texts: dict[TextKind, str] = Field(default_factory=dict)
 

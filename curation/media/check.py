@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,18 +78,20 @@ def _check_promise(decoded: _Decoded, span: PlannedSpan, task: CutTask) -> None:
     step_us = 0 if task.clip.fps is None else US_PER_S / task.clip.fps
     missing_us = span.extent_us - decoded.extent_us
     if missing_us > tolerance_us + step_us:
-        raise MediaError(Reason.TRUNCATED, f"{missing_us} us missing; {decoded.frames} of {span.promised} frames decoded")
+        detail = f"{missing_us} us missing; {decoded.frames} of {span.promised} frames decoded"
+        raise MediaError(Reason.TRUNCATED, detail)
     missing = span.promised - decoded.frames
     allowed = max(span.promised * MAX_MISSING_SHARE, tolerance_us * span.promised / max(1, span.extent_us))
     if task.clip.fps is None and missing > allowed:
         raise MediaError(Reason.TRUNCATED, f"{decoded.frames} of {span.promised} promised frames decoded")
 
 
-def _decode(path: str, task: CutTask) -> _Decoded:
+def _decode(path: str, task: CutTask) -> _Decoded | None:
     try:
         with av.open(f"file:{path}", format="mp4") as container:
-            return _decode_stream(container, task)
-    except (av.error.FFmpegError, IndexError) as error:
+            # ffmpeg also writes a file without any stream when no frame lies in the span
+            return _decode_stream(container, task) if container.streams.video else None
+    except av.error.FFmpegError as error:
         raise MediaError(Reason.CLIP_UNDECODABLE, f"{Path(path).name}: {error}") from error
 
 
@@ -138,7 +141,7 @@ def measure(lumas: list[np.ndarray]) -> Signals:
     means = [float(luma.mean()) for luma in lumas]
     steps = [
         float(np.abs(after.astype(np.int16) - before.astype(np.int16)).mean())
-        for before, after in zip(lumas, lumas[1:], strict=False)
+        for before, after in itertools.pairwise(lumas)
     ]
     black = sum(mean < BLACK_LUMA for mean in means)
     static = sum(step < STATIC_DIFFERENCE for step in steps)

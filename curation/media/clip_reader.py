@@ -33,7 +33,7 @@ def decode_clip_timed(data: bytes | Path) -> Iterator[tuple[int, np.ndarray]]:
 
     source = io.BytesIO(data) if isinstance(data, bytes) else str(data)
     try:
-        with av.open(source, format="mp4") as container:
+        with av.open(source, "r", format="mp4") as container:
             if not container.streams.video:
                 raise ValueError("the clip has no video stream")
             stream = container.streams.video[0]

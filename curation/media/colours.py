@@ -22,8 +22,8 @@ def planes(frame: av.VideoFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return copies of a yuv420p frame's planes: uint8 [H, W] luma and two [H/2, W/2] chroma planes."""
     found = []
     for plane in frame.planes:
-        rows = np.frombuffer(plane, dtype=np.uint8).reshape(plane.height, plane.line_size)
-        found.append(rows[:, : plane.width].copy())
+        rows = np.frombuffer(bytes(plane), dtype=np.uint8).reshape(plane.height, plane.line_size)
+        found.append(rows[:, : plane.width])
     luma, blue, red = found
     return luma, blue, red
 

@@ -6,6 +6,7 @@ shortcuts, bit-exact scaling, no metadata, no times of day.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -33,10 +34,13 @@ KEPT_MATRICES = frozenset({1, 5, 6})
 MAX_SD_LINES = 576
 
 
-def chunk_spans(spans: list[PlannedSpan], video: Probe, clip: ClipFormat, limits: MediaLimits) -> list[list[PlannedSpan]]:
+def chunk_spans(
+    spans: list[PlannedSpan], video: Probe, clip: ClipFormat, limits: MediaLimits
+) -> list[list[PlannedSpan]]:
     """Return the spans in order of time, in groups that one ffmpeg process can hold within the memory limit."""
-    scale = min(1.0, clip.short_side_px / min(video.width_px * video.sar, video.height_px))
-    pixels = float(video.width_px * video.sar) * video.height_px * scale * scale
+    shown_width_px = float(video.width_px * video.sar)
+    scale = min(1.0, clip.short_side_px / min(shown_width_px, video.height_px))
+    pixels = shown_width_px * video.height_px * scale * scale
     encoder_bytes = ENCODER_BASE_BYTES + ENCODER_BYTES_PER_PIXEL * pixels
     budget_bytes = limits.memory_mb * 1_000_000 * ENCODER_MEMORY_SHARE
     size = max(1, min(MAX_OUTPUTS, int(budget_bytes // encoder_bytes)))
@@ -49,19 +53,29 @@ def clip_path(folder: str, span: PlannedSpan) -> str:
     return str(Path(folder) / f"clip-{span.index:05d}.mp4")
 
 
-def cut_command(
-    ffmpeg_path: str, source_path: str, folder: str, spans: list[PlannedSpan], job: tuple[Probe, ClipFormat, MediaLimits]
-) -> list[str]:
-    """Return the argument list that cuts all `spans` of one video; paths are given so that no name can be an option."""
-    video, clip, limits = job
-    relative = _relative_times(_input(source_path, video, limits), video)
+@dataclass(frozen=True, kw_only=True)
+class CutJob:
+    """What all spans of a video have in common: the program, the paths, the video and the formats."""
+
+    ffmpeg_path: str
+    source_path: str
+    folder: str
+    video: Probe
+    clip: ClipFormat
+    limits: MediaLimits
+
+
+def cut_command(job: CutJob, spans: list[PlannedSpan]) -> list[str]:
+    """Return the argument list that cuts all `spans`; paths are written so that no name can be taken for an option."""
+    video, clip = job.video, job.clip
+    relative = _relative_times(_input(job.source_path, video, job.limits), video)
     branches = [relative] if len(spans) == 1 else list(_split(relative, len(spans)))
     outputs = [
-        ffmpeg.output(_picture(_cut(branch, span, video), video, clip), f"file:{clip_path(folder, span)}", **_coding(clip))
+        _picture(_cut(branch, span, video), video, clip).output(f"file:{clip_path(job.folder, span)}", **_coding(clip))
         for branch, span in zip(branches, spans, strict=True)
     ]
     merged = outputs[0] if len(outputs) == 1 else ffmpeg.merge_outputs(*outputs)
-    argv: list[str] = ffmpeg.compile(merged, cmd=[ffmpeg_path, *_global_options()])
+    argv: list[str] = ffmpeg.compile(merged, cmd=[job.ffmpeg_path, *_global_options()])
     return argv
 
 

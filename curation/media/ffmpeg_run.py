@@ -16,6 +16,7 @@ from schemas.reasons import Reason
 READ_BYTES = 65_536
 # while stderr is quiet, look this often whether ffmpeg is gone: something it started may hold the pipe open
 POLL_MS = 20
+CRASH_SIGNALS = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGKILL})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +97,6 @@ def failed_reason(run: FfmpegRun, limits: MediaLimits) -> Reason:
         return Reason.CPU_LIMIT
     if run.signal_number == signal.SIGXFSZ or "File too large" in run.stderr:
         return Reason.OUTPUT_LIMIT
-    if run.signal_number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGKILL):
+    if run.signal_number in CRASH_SIGNALS:
         return Reason.CHILD_CRASHED
     return Reason.ENCODE_FAILED

@@ -1,4 +1,4 @@
-"""The few Linux calls that the sandbox needs and Python does not wrap. Elsewhere they report failure and change nothing."""
+"""The few Linux calls that the sandbox needs and Python does not wrap; elsewhere they change nothing and say so."""
 
 from __future__ import annotations
 

@@ -27,6 +27,8 @@ US_PER_S = 1_000_000
 MIN_SIDE_PX = 16
 # containers whose stated duration is only an estimate from the last timestamp in the file: it promises nothing
 ESTIMATED_DURATION = frozenset({"mpegts", "ogg", "gif"})
+# a lie about the length must not cost memory
+MAX_ABSENT_FRAMES = 100_000
 # the wheel's own VP8 and VP9 decoders drop the alpha plane of WebM; libvpx keeps it
 ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
@@ -143,6 +145,8 @@ def _promise(container: InputContainer, stream: VideoStream, source: SourceFile)
 def _indexed(stream: VideoStream, size_bytes: int) -> _Promise:
     """An mp4 that is not fragmented: its index names time, place and size of every frame without reading them."""
     entries = [entry for entry in stream.index_entries if not entry.is_discard]
+    if stream.frames == 1 and not stream.duration:
+        raise MediaError(Reason.STILL_IMAGE, "one picture without a duration")
     if not entries:
         raise MediaError(Reason.BAD_CONTAINER, f"{stream.frames} frames are stated and none is in the index")
     ticks = np.sort(np.array([entry.timestamp for entry in entries], dtype=np.int64))
@@ -174,20 +178,21 @@ def _scanned(container: InputContainer, stream: VideoStream, name: str) -> _Prom
     ticks = np.sort(np.array(times, dtype=np.int64))
     start = int(ticks[0])
     end = int(ticks[-1]) - start + _usual_gap(ticks)
-    stated = None if name in ESTIMATED_DURATION else _stated_ticks(container, stream)
+    stated = None if name in ESTIMATED_DURATION else _stated_ticks(container, stream, start)
     any_end = max(end, int(last_end_s / _time_base(stream)) - start)
     if stated is not None and stated > any_end:
-        return _Promise(ticks - start, stated, end)
+        return _Promise(np.concatenate([ticks - start, _absent_ticks(ticks, end, stated)]), stated, end)
     return _Promise(ticks - start, end, None)
 
 
-def _stated_ticks(container: InputContainer, stream: VideoStream) -> int | None:
+def _stated_ticks(container: InputContainer, stream: VideoStream, start: int) -> int | None:
     if stream.duration:
         return stream.duration
+    # what Matroska states is the time of the end, so the start counts
     tag_s = _parse_duration_s(stream.metadata.get("DURATION", ""))
     if tag_s is None and container.duration:
         tag_s = Fraction(container.duration, US_PER_S)
-    return None if tag_s is None else int(tag_s / _time_base(stream))
+    return None if tag_s is None else int(tag_s / _time_base(stream)) - max(0, start)
 
 
 def _parse_duration_s(text: str) -> Fraction | None:
@@ -198,6 +203,12 @@ def _parse_duration_s(text: str) -> Fraction | None:
     except (ValueError, ZeroDivisionError):
         return None
     return hours * 3600 + minutes * 60 + seconds
+
+
+def _absent_ticks(ticks: np.ndarray, end: int, stated: int) -> np.ndarray:
+    """Return the times of the frames that the stated length implies behind the last one there is."""
+    step = max(_usual_gap(ticks), (stated - end) // MAX_ABSENT_FRAMES)
+    return np.arange(end, stated, step, dtype=np.int64)
 
 
 def _usual_gap(ticks: np.ndarray) -> int:

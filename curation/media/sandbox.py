@@ -1,4 +1,4 @@
-"""The client of the media sandbox: one per worker thread; hostile media is opened only on the other side of its pipe."""
+"""The client of the media sandbox, one per worker thread; hostile media is opened only on the far side of its pipe."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from curation.media.build import ffmpeg_path
 from curation.media.framing import PeerGoneError, read_message, write_message
@@ -39,7 +38,7 @@ class MediaSandbox:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        self._stderr: Any = None
+        self._stderr: int | None = None
         self._mark = ""
         self._network_isolated: bool | None = None
 
@@ -71,7 +70,7 @@ class MediaSandbox:
             return
         self.close()
         self._mark = secrets.token_hex(16)
-        self._stderr = tempfile.TemporaryFile()
+        self._stderr = _nameless_file()
         # a session of its own: Ctrl-C at the terminal is for the job, which then closes the sandbox
         self._process = subprocess.Popen(
             [sys.executable, "-m", MODULE],
@@ -145,7 +144,7 @@ class MediaSandbox:
             if stream is not None:
                 stream.close()
         if self._stderr is not None:
-            self._stderr.close()
+            os.close(self._stderr)
         self._stderr = None
         if not clean:
             # children die with their server; what they started may not, and is found by the sandbox's own mark
@@ -154,10 +153,9 @@ class MediaSandbox:
     def _last_words(self) -> str:
         if self._stderr is None:
             return ""
-        size = self._stderr.seek(0, os.SEEK_END)
-        self._stderr.seek(max(0, size - MAX_STDERR_BYTES))
-        text: str = self._stderr.read().decode("utf-8", "replace").strip()
-        return text
+        size_bytes = os.fstat(self._stderr).st_size
+        tail = os.pread(self._stderr, MAX_STDERR_BYTES, max(0, size_bytes - MAX_STDERR_BYTES))
+        return tail.decode("utf-8", "replace").strip()
 
     def _read_end(self) -> int:
         if self._process is None or self._process.stdout is None:
@@ -168,6 +166,12 @@ class MediaSandbox:
         if self._process is None or self._process.stdin is None:
             raise PeerGoneError("not started")
         return self._process.stdin.fileno()
+
+
+def _nameless_file() -> int:
+    descriptor, name = tempfile.mkstemp(prefix="clipstrata-")
+    os.unlink(name)
+    return descriptor
 
 
 def _absolute(path: str) -> str:

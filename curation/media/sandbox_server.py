@@ -6,6 +6,7 @@ costs a fork (milliseconds) and not a start of Python. It never opens media itse
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -82,8 +83,11 @@ def _be_child(task: CutTask, ffmpeg_path: str, pipe: int) -> None:
             os.dup2(nowhere, descriptor)
         limits = task.limits
         linux.limit_resources(cpu_s=limits.cpu_s, memory_mb=limits.memory_mb, output_mb=limits.output_mb)
-        _write_all(pipe, _work(task, ffmpeg_path))
+        write_message(pipe, _work(task, ffmpeg_path))
     finally:
+        # also after an error of ours: its last words are all that a person gets to see
+        if sys.exc_info()[1] is not None:
+            write_message(pipe, {"crash": traceback.format_exc(limit=-6)})
         os._exit(0)
 
 
@@ -93,14 +97,8 @@ def _work(task: CutTask, ffmpeg_path: str) -> dict[str, Any]:
     except MemoryError:
         return outcome_to_json(video_failure(Reason.MEMORY_LIMIT, "an allocation failed"))
     except OSError as error:
-        return outcome_to_json(video_failure(Reason.IO_ERROR, f"{type(error).__name__}: {error.strerror}"))
-    except BaseException:
-        # the child ends here in any case; its last words are all that a person gets to see
-        return {"crash": traceback.format_exc(limit=-6)}
-
-
-def _write_all(pipe: int, message: dict[str, Any]) -> None:
-    write_message(pipe, message)
+        reason = Reason.OUTPUT_LIMIT if error.errno == errno.EFBIG else Reason.IO_ERROR
+        return outcome_to_json(video_failure(reason, f"{type(error).__name__}: {error.strerror}"))
 
 
 def _watch_child(watch: _Watch, limits: MediaLimits, requests: int) -> None:

@@ -105,7 +105,8 @@ class CutOutcome:
     """Everything one video came to: each span is either in `clips` or in `failures`, or the whole video failed.
 
     Attributes:
-        child_cpu_us: CPU of the Python child; ffmpeg_cpu_us: of ffmpeg and anything it started; wall_us: caller's clock.
+        child_cpu_us: CPU of the Python child; ffmpeg_cpu_us: of ffmpeg and all that it started.
+        wall_us: from the call to the answer.
     """
 
     video: VideoFacts | None

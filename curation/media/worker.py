@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from curation.media.check import check_clip
-from curation.media.ffmpeg_cut import chunk_spans, clip_path, cut_command
+from curation.media.ffmpeg_cut import CutJob, chunk_spans, clip_path, cut_command
 from curation.media.ffmpeg_run import FfmpegRun, failed_reason, run_ffmpeg
 from curation.media.probe import Probe, probe
 from curation.media.source_file import SourceFile, open_source
@@ -22,8 +22,14 @@ class _Cutter:
 
     def __init__(self, task: CutTask, ffmpeg_path: str, video: Probe) -> None:
         self._task = task
-        self._ffmpeg_path = ffmpeg_path
-        self._video = video
+        self._job = CutJob(
+            ffmpeg_path=ffmpeg_path,
+            source_path=task.path,
+            folder=task.out_dir,
+            video=video,
+            clip=task.clip,
+            limits=task.limits,
+        )
         self.clips: list[CutClip] = []
         self.failures: list[CutFailure] = []
         self.ffmpeg_cpu_us = 0
@@ -42,9 +48,7 @@ class _Cutter:
                 self._after_failure(span, run, error, alone=len(spans) == 1)
 
     def _run(self, spans: list[PlannedSpan]) -> FfmpegRun:
-        job = (self._video, self._task.clip, self._task.limits)
-        argv = cut_command(self._ffmpeg_path, self._task.path, self._task.out_dir, spans, job)
-        run = run_ffmpeg(argv, self._task.out_dir)
+        run = run_ffmpeg(cut_command(self._job, spans), self._task.out_dir)
         self.ffmpeg_cpu_us += run.cpu_us
         return run
 
@@ -90,9 +94,7 @@ def cut_video(task: CutTask, ffmpeg_path: str) -> CutOutcome:
         for group in chunk_spans(planned, video, task.clip, task.limits):
             cutter.cut(group)
     except MediaError as error:
-        failures.append(
-            CutFailure(span_index=None, stage=error.stage, reason=error.reason, detail=error.detail)
-        )
+        failures.append(CutFailure(span_index=None, stage=error.stage, reason=error.reason, detail=error.detail))
         return _outcome(facts, [], failures, cutter.ffmpeg_cpu_us if cutter else 0)
     return _outcome(facts, cutter.clips, failures + cutter.failures, cutter.ffmpeg_cpu_us)
 

@@ -5,8 +5,20 @@ import dataclasses
 import pyarrow as pa
 import pytest
 
-from schemas.arrow import RECORDS, REJECTS, SAMPLES, SCORES, SELECTION, TEXTS, parquet_bytes, plain_row, read_rows
-from schemas.arrow import record_row, sample_from_row, sample_row
+from schemas.arrow import (
+    RECORDS,
+    REJECTS,
+    SAMPLES,
+    SCORES,
+    SELECTION,
+    TEXTS,
+    parquet_bytes,
+    plain_row,
+    read_rows,
+    record_row,
+    sample_from_row,
+    sample_row,
+)
 from schemas.reasons import Reason, Stage
 from schemas.records import Record, Reject, Sample, SampleText, Score, Selection, Signals, Text, make_reject
 

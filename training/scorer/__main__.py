@@ -24,6 +24,9 @@ from training.scorer.measure import measure
 from training.scorer.recipe import Recipe
 from training.scorer.tokens import batch_encoder, learn_tokenizer
 
+_NUMBERS = ("seed", "clips", "factor_steps", "steps", "batch", "held_out_clips")
+"""The numbers of the recipe that the command line can change."""
+
 log = logging.getLogger("training.scorer")
 
 
@@ -33,8 +36,10 @@ def _arguments() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     train = commands.add_parser("train", help="train on a world drawn in memory; about ten minutes on two cores")
     train.add_argument("--out", type=Path, default=WORLD_CLIP_FOLDER, help="folder of the model (default: the shipped)")
-    for name in ("seed", "clips", "steps", "batch"):
-        train.add_argument(f"--{name}", type=int, default=getattr(defaults, name), help="default: %(default)s")
+    for name in _NUMBERS:
+        train.add_argument(
+            f"--{name.replace('_', '-')}", type=int, default=getattr(defaults, name), help="default: %(default)s"
+        )
     evaluate = commands.add_parser("evaluate", help="measure a scorer on a held-out world; about half a minute")
     evaluate.add_argument("--model", default=WORLD_CLIP, help="anything load_open_clip takes (default: %(default)s)")
     evaluate.add_argument("--pretrained", default=None, help="tag or weight file, for an architecture of open_clip")
@@ -51,7 +56,7 @@ def _machine(threads: int) -> str:
 
 
 def _train(options: argparse.Namespace) -> None:
-    recipe = Recipe(seed=options.seed, clips=options.clips, steps=options.steps, batch=options.batch)
+    recipe = Recipe(**{name: getattr(options, name) for name in _NUMBERS})
     started = time.monotonic()
     tokenizer = learn_tokenizer(recipe.seed)
     log.info("drawing %d clips", recipe.clips)
@@ -60,10 +65,8 @@ def _train(options: argparse.Namespace) -> None:
     model = fit(recipe, pool, batch_encoder(tokenizer))
     save_model(model, tokenizer, options.out)
     scorer = load_open_clip(str(options.out))
-    command = (
-        f"python -m training.scorer train --seed {recipe.seed} --clips {recipe.clips} --steps {recipe.steps} "
-        f"--batch {recipe.batch} --threads {options.threads}"
-    )
+    numbers = " ".join(f"--{name.replace('_', '-')} {getattr(recipe, name)}" for name in _NUMBERS)
+    command = f"python -m training.scorer train {numbers} --threads {options.threads}"
     made = {
         "command": command,
         "date": date.today().isoformat(),

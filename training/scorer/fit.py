@@ -7,6 +7,7 @@ import math
 import random
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,9 @@ import torch.nn.functional as functional
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from curation.world.factors import APPEARANCE
 from training.scorer.data import Pool, jitter, mismatches, write_texts
-from training.scorer.recipe import CONTEXT_TOKENS, MEAN, STD, Recipe, model_config
+from training.scorer.recipe import CONTEXT_TOKENS, EMBED_DIM, MEAN, STD, Recipe, model_config
 
 log = logging.getLogger(__name__)
 
@@ -62,19 +64,71 @@ def loss_of(logits: torch.Tensor, missed: torch.Tensor) -> torch.Tensor:
     return (torch.stack(groups).sum() + wrong) / 4
 
 
-def _rate(recipe: Recipe, step: int) -> float:
-    if step < recipe.warmup_steps:
-        return recipe.peak_rate * (step + 1) / recipe.warmup_steps
-    done = (step - recipe.warmup_steps) / max(1, recipe.steps - recipe.warmup_steps)
-    return recipe.peak_rate * 0.5 * (1 + math.cos(math.pi * done))
+class _Factors(torch.nn.Module):
+    """A linear reading of each appearance factor from image embeddings; only a help in training, not shipped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes = [len(values) for values in APPEARANCE.values()]
+        self.read = torch.nn.Linear(EMBED_DIM, sum(self.sizes))
+
+    def loss(self, images: torch.Tensor, codes: NDArray[np.int8]) -> torch.Tensor:
+        """Mean cross-entropy over the factors. images: float32 [B, D]. codes: int8 [B, 5]."""
+        wanted = torch.from_numpy(codes.astype(np.int64)).unbind(dim=1)
+        parts = self.read(images).split(self.sizes, dim=1)
+        return torch.stack([functional.cross_entropy(*pair) for pair in zip(parts, wanted, strict=True)]).mean()
 
 
-def _optimiser(model: Any, bias: torch.nn.Parameter, recipe: Recipe) -> torch.optim.AdamW:
-    matrices = [weight for weight in model.parameters() if weight.ndim >= 2]
-    others = [weight for weight in model.parameters() if weight.ndim < 2]
+@dataclass(frozen=True)
+class _Bench:
+    """What both phases work on."""
+
+    recipe: Recipe
+    pool: Pool
+    model: Any
+    factors: _Factors
+    arrays: np.random.Generator
+    on_step: Callable[[int, float], None] | None
+
+    def draw(self) -> tuple[NDArray[np.int64], torch.Tensor]:
+        """Rows of the pool, and their image embeddings before normalisation: float32 [B, D]."""
+        rows = self.arrays.integers(len(self.pool.frames), size=self.recipe.batch)
+        with torch.autocast("cpu", torch.bfloat16):
+            images = self.model.encode_image(pixels(jitter(self.pool.frames[rows], self.arrays)))
+        return rows, images.float()
+
+    def run(
+        self, weights: list[torch.nn.Parameter], steps: int, first: int, loss_at: Callable[[], torch.Tensor]
+    ) -> None:
+        """Step through one phase with its own optimiser, warm-up and cosine decay; `first` numbers its first step."""
+        optimiser = _optimiser(weights, self.recipe)
+        started, seen = time.monotonic(), 0.0
+        for step in range(steps):
+            for group in optimiser.param_groups:
+                group["lr"] = _rate(self.recipe, step, steps)
+            loss = loss_at()
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(weights, 1.0)
+            optimiser.step()
+            value = float(loss.detach())
+            seen = 0.98 * seen + 0.02 * value
+            if step % 100 == 99:
+                mean = seen / (1 - 0.98 ** (step + 1))
+                log.info("step %d loss %.4f %.0f s", first + step + 1, mean, time.monotonic() - started)
+            if self.on_step is not None:
+                self.on_step(first + step, value)
+
+
+def _rate(recipe: Recipe, step: int, steps: int) -> float:
+    warm = min(1.0, (step + 1) / recipe.warmup_steps)
+    return recipe.peak_rate * warm * 0.5 * (1 + math.cos(math.pi * step / steps))
+
+
+def _optimiser(weights: list[torch.nn.Parameter], recipe: Recipe) -> torch.optim.AdamW:
     groups = [
-        {"params": matrices, "weight_decay": recipe.weight_decay},
-        {"params": [*others, bias], "weight_decay": 0.0},
+        {"params": [weight for weight in weights if weight.ndim >= 2], "weight_decay": recipe.weight_decay},
+        {"params": [weight for weight in weights if weight.ndim < 2], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=recipe.peak_rate, betas=(0.9, 0.98))
 
@@ -82,36 +136,31 @@ def _optimiser(model: Any, bias: torch.nn.Parameter, recipe: Recipe) -> torch.op
 def fit(recipe: Recipe, pool: Pool, tokenizer: Tokenizer, on_step: Callable[[int, float], None] | None = None) -> Any:
     """Train a fresh open_clip CLIP on the pool. `tokenizer` cuts and pads to the context. Returns it in eval mode.
 
-    The same recipe gives the same weights on one machine with one thread count, and near ones elsewhere.
+    First the image tower learns the factors, then both towers learn pairs. `on_step` gets the step (of both phases
+    together) and its loss. The same recipe gives the same weights on one machine with one thread count.
     """
     from open_clip import CLIP
 
     torch.manual_seed(recipe.seed)
     model = CLIP(**model_config(tokenizer.get_vocab_size()), init_logit_scale=math.log(10.0))
     model = model.to(memory_format=torch.channels_last).train()
-    bias = torch.nn.Parameter(torch.zeros(()))
-    optimiser = _optimiser(model, bias, recipe)
-    rng, arrays = random.Random(recipe.seed), np.random.default_rng(recipe.seed)
-    started, seen = time.monotonic(), 0.0
-    for step in range(recipe.steps):
-        rows = arrays.integers(len(pool.frames), size=recipe.batch)
+    bench = _Bench(recipe, pool, model, _Factors(), np.random.default_rng(recipe.seed), on_step)
+    rng = random.Random(recipe.seed)
+
+    def factor_loss() -> torch.Tensor:
+        rows, images = bench.draw()
+        return bench.factors.loss(images, pool.codes[rows])
+
+    def pair_loss() -> torch.Tensor:
+        rows, images = bench.draw()
         texts = write_texts([pool.factors[row] for row in rows], rng, recipe.text_share_filler)
         tokens = torch.tensor([found.ids for found in tokenizer.encode_batch(texts.texts)])
         missed = torch.from_numpy(mismatches(pool.codes[rows], texts))
-        for group in optimiser.param_groups:
-            group["lr"] = _rate(recipe, step)
-        with torch.autocast("cpu", torch.bfloat16):
-            images = model.encode_image(pixels(jitter(pool.frames[rows], arrays)))
-        images = functional.normalize(images.float(), dim=-1)
-        logits = model.logit_scale.exp() * images @ encode_texts(model, tokens).T + bias
-        loss = loss_of(logits, missed)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        seen = 0.98 * seen + 0.02 * float(loss.detach())
-        if step % 100 == 99:
-            log.info("step %d loss %.4f %.0f s", step + 1, seen / (1 - 0.98 ** (step + 1)), time.monotonic() - started)
-        if on_step is not None:
-            on_step(step, float(loss.detach()))
+        cosines = functional.normalize(images, dim=-1) @ encode_texts(model, tokens).T
+        pairs = loss_of(model.logit_scale.exp() * (cosines - recipe.margin), missed)
+        return pairs + recipe.factor_weight * bench.factors.loss(images, pool.codes[rows])
+
+    reading = list(bench.factors.parameters())
+    bench.run([*model.visual.parameters(), *reading], recipe.factor_steps, 0, factor_loss)
+    bench.run([*model.parameters(), *reading], recipe.steps, recipe.factor_steps, pair_loss)
     return model.eval()

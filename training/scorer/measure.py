@@ -109,10 +109,10 @@ def clean_pairs(scorer: Scorer, held_out: HeldOut) -> dict[str, Any]:
 def source_pairs(scorer: Scorer, held_out: HeldOut) -> dict[str, Any]:
     """For each source with text: scores of its texts by what they are about, and how well right and wrong part."""
     scores: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for video, clip, vector in held_out.clips():
-        texts = scorer.embed_texts([planned.text.text for planned in clip.texts])
-        for planned, text in zip(clip.texts, texts, strict=True):
-            scores[video.source][planned.about].append(float(vector @ text))
+    pairs = [(video.source, planned, vector) for video, clip, vector in held_out.clips() for planned in clip.texts]
+    texts = scorer.embed_texts([planned.text.text for _, planned, _ in pairs])
+    for (source, planned, vector), text in zip(pairs, texts, strict=True):
+        scores[source][planned.about].append(float(vector @ text))
     return {source: _source_summary(scores[source]) for source in SOURCES if scores[source]}
 
 

@@ -15,21 +15,29 @@ STD = (0.25, 0.25, 0.25)
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """seed: of the training world (the demo uses 1, the held-out world 9001). clips: two frames each."""
+    """What is trained on, for how long and how.
+
+    seed: of the training world; the demo uses 1, the held-out world 9001.     clips: drawn in memory, two frames each.
+    factor_steps: steps in which the image tower alone learns to tell the factors apart, before the `steps` on texts.
+    factor_weight: weight of that loss among the texts.     margin: the cosine that parts right from wrong pairs.
+    """
 
     seed: int = 4001
     clips: int = 16_000
-    steps: int = 2600
+    factor_steps: int = 2200
+    steps: int = 1500
     batch: int = 128
     peak_rate: float = 2e-3
     warmup_steps: int = 150
     weight_decay: float = 0.05
+    factor_weight: float = 0.1
+    margin: float = 0.2
     text_share_filler: float = 0.05
     held_out_seed: int = 9001
     held_out_clips: int = 900
 
     def __post_init__(self) -> None:
-        for name in ("clips", "steps", "batch", "warmup_steps"):
+        for name in ("clips", "factor_steps", "steps", "batch", "warmup_steps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; allowed are integers from 1; give a larger {name}")
         if self.seed == self.held_out_seed:

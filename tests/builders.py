@@ -1,0 +1,140 @@
+"""Small inputs that tests of several rooms share: a corpus of files, and a run made of it with fakes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from curation.sources import read_source
+from curation.store import LocalStore, file_sha256
+from curation.unit_parts import read_commit
+from curation.unit_plan import UnitInput, ingest_facts, plan_unit
+from curation.unit_work import UnitTools, work_unit
+from pipelines.engine import EngineOptions
+from pipelines.run_folder import Run, open_run
+from pipelines.stages import judge, shard
+from pipelines.watching import Watcher
+from schemas.canonical import digest_of
+from schemas.corpus import CorpusConfig, load_corpus
+from schemas.records import Record
+from schemas.run import RUN_JSON, UNCOUNTED
+from schemas.statistics import ScorerFacts
+from schemas.units import UnitCommit, unit_bits, unit_bucket
+from tests.fakes import FakeCutter, FakeScorer, MemoryReporter
+
+# One thread in this process: a test starts in a second.
+IN_PROCESS = EngineOptions(flags=("--direct_running_mode=in_memory", "--direct_num_workers=1"))
+
+CORPUS = """
+corpus: tiny
+sources:
+  - {name: stock, origin: clean, format: csv, location: stock.csv, text_kinds: [caption], licence: &l
+      {name: CC0-1.0, basis: own, terms: made for a test}}
+  - {name: mined, origin: noisy, format: jsonl, location: mined.jsonl, text_kinds: [alt], licence: *l}
+  - {name: silent, origin: noisy, format: folder, location: silent, licence: *l}
+scorer: {frames: 2}
+videos_per_unit: 2
+cuts: {clean: 0.0, high: 0.0, low: -0.5}
+"""
+# Two captions of one clip, a row twice, a span past the end, an empty text, a broken file, an empty span.
+STOCK = """video,start_s,end_s,caption
+v/a.mp4,0,2,a red circle
+v/a.mp4,0,2,a circle that is red
+v/a.mp4,2,4,a blue square
+v/a.mp4,2,4,a blue square
+v/b.mp4,9.5,11,past the end
+v/c.mp4,0,2,
+v/broken.mp4,0,2,never seen
+v/c.mp4,3,3,nothing in between
+"""
+# `copy.mp4` has the bytes of `a.mp4`: its first clip is a duplicate of stock's first one.
+MINED = """{"video": "v/copy.mp4", "start_s": 0, "end_s": 2, "alt": ["shop now", "red"]}
+{"video": "v/d.mp4", "alt": "buy \\ud800"}
+not json
+{"start_s": 1}
+"""
+
+
+def write_corpus(folder: Path) -> Path:
+    """Write the corpus file, its sources and its videos (bytes that only a fake can cut)."""
+    (folder / "v").mkdir(parents=True)
+    for name in ("a", "b", "c", "d", "broken"):
+        (folder / "v" / f"{name}.mp4").write_bytes(f"video {name}".encode())
+    (folder / "v" / "copy.mp4").write_bytes(b"video a")
+    (folder / "stock.csv").write_text(STOCK)
+    (folder / "mined.jsonl").write_text(MINED)
+    (folder / "silent").mkdir()
+    (folder / "silent" / "e.mp4").write_bytes(b"video e")
+    (folder / "corpus.yaml").write_text(CORPUS)
+    return folder / "corpus.yaml"
+
+
+def tools_for(config: CorpusConfig, store: LocalStore) -> UnitTools:
+    """Return the fakes as a unit's tools."""
+    return UnitTools(config=config, store=store, cut=FakeCutter(), scorer=FakeScorer(), reporter=MemoryReporter())
+
+
+def fake_facts(config: CorpusConfig) -> dict[str, object]:
+    """Return the ingest facts of a run with fakes."""
+    return ingest_facts(config, FakeScorer.digest, {"fake": "1"})
+
+
+def unit_inputs(config: CorpusConfig) -> list[UnitInput]:
+    """Return the units of a corpus, grouped as the ingest job groups them."""
+    units = []
+    for source in config.sources:
+        items = list(read_source(source, config))
+        places = [item.locator if isinstance(item, Record) else item.record_id or "" for item in items]
+        bits = unit_bits(len(set(places)), config.videos_per_unit)
+        for bucket in range(1 << bits):
+            mine = [
+                item
+                for item, place in zip(items, places, strict=True)
+                if unit_bucket(source.name, place, bits) == bucket
+            ]
+            if mine:
+                units.append(UnitInput(source=source.name, bucket=bucket, bits=bits, items=tuple(mine)))
+    return units
+
+
+def ingest_with_fakes(corpus: Path, root: Path) -> tuple[CorpusConfig, LocalStore, list[UnitCommit]]:
+    """Ingest a corpus with fakes and return its committed units, by name."""
+    config, store = load_corpus(corpus), LocalStore(root)
+    sources = {source.name: source for source in config.sources}
+    commits = []
+    for unit in unit_inputs(config):
+        plan = plan_unit(unit, sources[unit.source], fake_facts(config))
+        work_unit(plan, tools_for(config, store))
+        commit = read_commit(store, plan.name)
+        assert commit is not None
+        commits.append(commit)
+    return config, store, sorted(commits, key=lambda commit: commit.unit)
+
+
+def built_with_fakes(folder: Path) -> Run:
+    """Build a whole run: fakes ingest, the real judge and shard jobs do the rest; the corpus lies in `folder`/in."""
+    config = load_corpus(write_corpus(folder / "in"))
+    run = open_run(config, folder / "run")
+    finish_fake_ingest(run, folder / "in" / "corpus.yaml")
+    statistics = judge(run, IN_PROCESS, Watcher(quiet=True))
+    shard(run, IN_PROCESS, Watcher(quiet=True), statistics)
+    return run
+
+
+def finish_fake_ingest(run: Run, corpus: Path) -> None:
+    """Ingest with fakes and record the stage as the real one does."""
+    _, _, commits = ingest_with_fakes(corpus, run.root)
+    run.note_scorer(
+        ScorerFacts(name="fake", digest=FakeScorer.digest, frame_plan="u2-4", aggregation="mean", prompt="{}")
+    )
+    outputs = digest_of([commit.to_bytes().decode() for commit in commits])
+    run.finish("ingest", "f" * 64, outputs, 0.0)
+
+
+def counted_digests(root: Path) -> dict[str, str]:
+    """Return path -> SHA-256 of every file of a run that has part in a digest."""
+    digests = {}
+    for path in sorted(root.rglob("*")):
+        name = path.relative_to(root).as_posix()
+        if path.is_file() and name != RUN_JSON and name.split("/")[0] not in (*UNCOUNTED, "world"):
+            digests[name] = file_sha256(path)
+    return digests

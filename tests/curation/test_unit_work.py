@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from curation.store import LocalStore
+from curation.unit_parts import UnitResult, read_commit, unit_ledger
+from curation.unit_plan import UnitInput, plan_unit
+from curation.unit_reading import count_rejects, merge_facts, read_facts, read_part
+from curation.unit_work import work_unit
+from schemas.ledger import Ledger, LedgerError
+from schemas.records import Record, Text
+from tests.builders import counted_digests, fake_facts, ingest_with_fakes, tools_for, unit_inputs, write_corpus
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    return write_corpus(tmp_path / "in")
+
+
+def test_every_row_and_sample_is_accounted_for(corpus: Path, tmp_path: Path) -> None:
+    _, _, commits = ingest_with_fakes(corpus, tmp_path / "run")
+    sums: dict[str, Ledger] = {}
+    for commit in commits:
+        sums[commit.source] = sums.get(commit.source, Ledger()) + commit.totals()
+    told = {
+        name: (
+            led.records_read,
+            led.records_expanded,
+            led.records_merged,
+            led.records_rejected,
+            led.samples_kept,
+            led.samples_rejected,
+            led.texts_kept,
+            led.texts_dropped,
+        )
+        for name, led in sums.items()
+    }
+    assert told == {
+        "stock": (8, 4, 1, 3, 3, 1, 3, 1),
+        "mined": (4, 2, 0, 2, 2, 0, 2, 1),
+        "silent": (1, 1, 0, 0, 1, 0, 0, 0),
+    }
+
+
+def test_each_reject_has_its_reason_and_its_input(corpus: Path, tmp_path: Path) -> None:
+    _, store, commits = ingest_with_fakes(corpus, tmp_path / "run")
+    counts: Counter = Counter()
+    for commit in commits:
+        counts.update({(commit.source, *key): count for key, count in count_rejects(store, commit).items()})
+    assert counts == {
+        ("stock", "read", "record", "duplicate_row"): 1,
+        ("stock", "read", "record", "span_empty"): 1,
+        ("stock", "media", "record", "not_media"): 1,
+        ("stock", "cut", "sample", "span_past_end"): 1,
+        ("stock", "text", "text", "text_empty"): 1,
+        ("mined", "read", "record", "row_unreadable"): 1,
+        ("mined", "read", "record", "field_missing"): 1,
+        ("mined", "text", "text", "text_broken"): 1,
+    }
+    rows = [row for commit in commits for row in read_part(store, commit, "rejects")]
+    assert all(row["input"] for row in rows)
+    assert str(tmp_path) not in str(rows), "a machine's paths have no place in a run"
+    assert "0x55d0c0ffee00" not in str(rows), "an address in memory differs from run to run"
+
+
+def test_a_second_run_writes_the_same_bytes_and_a_committed_unit_is_found(corpus: Path, tmp_path: Path) -> None:
+    _, one, commits = ingest_with_fakes(corpus, tmp_path / "one")
+    ingest_with_fakes(corpus, tmp_path / "two")
+    assert counted_digests(tmp_path / "one") == counted_digests(tmp_path / "two") != {}
+    assert all(read_commit(one, commit.unit) == commit for commit in commits)
+    assert read_commit(one, "stock-00000of00001-00000000") is None
+    assert not list((tmp_path / "one" / "tmp" / "units").iterdir()), "the scratch folder of a unit is gone"
+
+
+def test_a_plan_does_not_depend_on_the_order_of_arrival(corpus: Path, tmp_path: Path) -> None:
+    config, _, _ = ingest_with_fakes(corpus, tmp_path / "run")
+    unit = unit_inputs(config)[0]
+    facts = fake_facts(config)
+    backwards = replace(unit, items=tuple(reversed(unit.items)))
+    assert plan_unit(unit, config.sources[0], facts) == plan_unit(backwards, config.sources[0], facts)
+
+
+def test_another_setting_or_row_gives_another_fingerprint(corpus: Path, tmp_path: Path) -> None:
+    config, _, _ = ingest_with_fakes(corpus, tmp_path / "run")
+    unit, facts = unit_inputs(config)[0], fake_facts(config)
+    plan = plan_unit(unit, config.sources[0], facts)
+    fewer = plan_unit(replace(unit, items=unit.items[1:]), config.sources[0], facts)
+    other = plan_unit(unit, config.sources[0], {**facts, "clip": {"crf": 30}})
+    assert len({plan.fingerprint, fewer.fingerprint, other.fingerprint}) == 3
+    assert len({plan.name, fewer.name, other.name}) == 3
+
+
+def record(name: str, text: str, locator: str = "v/a.mp4", folder: Path = Path("/")) -> Record:
+    texts = (Text(kind="caption", text=text),)
+    return Record(
+        record_id=name * 26,
+        source="stock",
+        locator=locator,
+        path=str(folder / locator),
+        start_us=0,
+        end_us=2_000_000,
+        texts=texts,
+    )
+
+
+def work(corpus: Path, root: Path, *records: Record):
+    config, _, _ = ingest_with_fakes(corpus, root.parent / "other")
+    store = LocalStore(root)
+    unit = UnitInput(source="stock", bucket=0, bits=0, items=records)
+    return store, work_unit(plan_unit(unit, config.sources[0], fake_facts(config)), tools_for(config, store))
+
+
+def test_a_nan_score_rejects_the_sample_and_no_other(corpus: Path, tmp_path: Path) -> None:
+    folder = corpus.parent
+    bad, good = record("a", "nan here", folder=folder), record("b", "fine", "v/b.mp4", folder)
+    store, commit = work(corpus, tmp_path / "run", bad, good)
+    assert commit.totals().samples_kept == 1
+    assert count_rejects(store, commit) == {("score", "sample", "score_not_finite"): 1}
+    scores = read_part(store, commit, "scores")
+    assert {row["aggregation"] for row in scores} == {"mean", "max"} and len(scores) == 2
+    assert len(list(store.list("media"))) == 1, "the clip of a rejected sample is not kept"
+
+
+def test_equal_bytes_under_two_names_are_one_sample_with_both_texts(corpus: Path, tmp_path: Path) -> None:
+    folder = corpus.parent
+    one, copy = record("a", "first", folder=folder), record("b", "second", "v/copy.mp4", folder)
+    store, commit = work(corpus, tmp_path / "run", one, copy)
+    totals = commit.totals()
+    assert (totals.records_expanded, totals.records_merged, totals.samples_kept) == (1, 1, 1)
+    assert sorted(row["text"] for row in read_part(store, commit, "texts")) == ["first", "second"]
+    assert read_part(store, commit, "samples")[0]["record_ids"] == ["a" * 26, "b" * 26]
+
+
+def test_the_same_sample_of_two_units_merges_its_texts(corpus: Path, tmp_path: Path) -> None:
+    folder = corpus.parent
+    store, one = work(corpus, tmp_path / "run", record("a", "first", folder=folder))
+    _, other = work(corpus, tmp_path / "run", record("b", "second", "v/copy.mp4", folder))
+    tellings = [*read_facts(store, one), *read_facts(store, other)]
+    merged = merge_facts(tellings)
+    assert merged == merge_facts(tellings[::-1])
+    assert (len(tellings), len(merged.texts)) == (2, 2)
+
+
+def test_a_lost_sample_breaks_the_ledger_before_anything_is_committed(corpus: Path, tmp_path: Path) -> None:
+    config, _, _ = ingest_with_fakes(corpus, tmp_path / "run")
+    plan = plan_unit(unit_inputs(config)[0], config.sources[0], fake_facts(config))
+    told = {record.record_id: ("expanded", "s" * 26) for record in plan.records}
+    result = UnitResult(
+        plan=plan, samples=[], texts=[], scores=[], rejects=list(plan.rejects), told=told, failed=0, dropped_texts={}
+    )
+    with pytest.raises(LedgerError, match="records expanded, but 0 samples planned"):
+        unit_ledger(result)

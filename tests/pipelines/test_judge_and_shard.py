@@ -1,0 +1,143 @@
+"""The judge and shard jobs on a run whose clips come from fakes: decisions, bytes, and what is done again."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+import webdataset as wds
+
+from curation.manifests import commit_manifest, manifest_versions, read_manifest
+from curation.verify import verify_run
+from pipelines.run_folder import Run, open_run
+from pipelines.stages import judge, shard
+from pipelines.watching import Watcher
+from schemas.arrow import SELECTION, read_rows
+from schemas.corpus import Cuts
+from schemas.run import STATISTICS_JSON
+from schemas.statistics import Statistics
+from tests.builders import IN_PROCESS, built_with_fakes, counted_digests
+
+QUIET = Watcher(quiet=True)
+GOLDEN = Path(__file__).parents[1] / "golden" / "tiny_run.json"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return built_with_fakes(tmp_path)
+
+
+def selection(run: Run) -> list[dict]:
+    paths = [path for path in run.store.list("selection") if path.endswith(".parquet")]
+    return [row for path in paths for row in read_rows(run.store.read(path), SELECTION)]
+
+
+def again(run: Run, **changes: object) -> Run:
+    return open_run(run.config.model_copy(update=changes), run.root)
+
+
+def test_a_golden_run_pins_the_bytes(run: Run) -> None:
+    # The file was written by `python -m tests.golden`; a change of it is a change of the format: say so in CHANGELOG.
+    folders = ("stats/", "selection/", "shards/", "manifests/", "records/", "samples/", "texts/", "scores/", "rejects/")
+    found = {path: digest for path, digest in counted_digests(run.root).items() if path.startswith(folders)}
+    assert found == json.loads(GOLDEN.read_text())
+
+
+def test_clean_wins_over_noisy_among_equal_clips(run: Run) -> None:
+    rows = {row["sample_id"]: row for row in selection(run)}
+    groups = [row for row in rows.values() if row["duplicate_group"]]
+    assert {(row["source"], row["shard_bucket"] is None) for row in groups} == {("stock", False), ("mined", True)}
+    assert {rows[row["keeper"]]["source"] for row in groups} == {"stock"}
+    statistics = Statistics.model_validate_json(run.store.read(STATISTICS_JSON))
+    assert (statistics.duplicates.groups, statistics.duplicates.samples_removed) == (1, 1)
+    assert [(pair.source, pair.other, pair.groups) for pair in statistics.duplicates.pairs] == [("mined", "stock", 1)]
+
+
+def test_samples_without_trusted_text_are_kept_as_video(run: Run) -> None:
+    tiers = {(row["source"], row["tier"]) for row in selection(run)}
+    assert ("silent", "video_only") in tiers
+    shards = list(run.store.list("shards/video_only"))
+    assert shards
+    for path in shards:
+        with tarfile.open(run.root / path) as tar:
+            assert {name.split(".")[1] for name in tar.getnames()} == {"json", "mp4"}
+
+
+def test_webdataset_reads_the_shards_back(run: Run) -> None:
+    tars = [str(run.root / path) for path in run.store.list("shards")]
+    samples = list(wds.WebDataset(tars, shardshuffle=False))
+    keys = [sample["__key__"] for sample in samples]
+    sharded = [row["sample_id"] for row in selection(run) if row["shard_bucket"] is not None]
+    assert sorted(keys) == sorted(sharded)
+    facts = {sample["__key__"]: json.loads(sample["json"]) for sample in samples}
+    assert all(found["sample_id"] == key for key, found in facts.items())
+    told = {frozenset(text["text"] for text in found["texts"]) for found in facts.values()}
+    assert frozenset({"a red circle", "a circle that is red"}) in told
+    for sample in samples:
+        chosen = {text["text_id"]: text["text"] for text in facts[sample["__key__"]]["texts"]}
+        if "txt" in sample:
+            assert sample["txt"].decode() == chosen[facts[sample["__key__"]]["text_id"]]
+
+
+def test_a_run_that_is_done_is_left_alone(run: Run) -> None:
+    before, state = counted_digests(run.root), run.state
+    statistics = judge(run, IN_PROCESS, QUIET)
+    shard(run, IN_PROCESS, QUIET, statistics)
+    assert run.state == state
+    assert counted_digests(run.root) == before
+
+
+def test_a_changed_cut_redoes_judge_and_shard_as_a_new_version(run: Run) -> None:
+    before = counted_digests(run.root)
+    changed = again(run, cuts=Cuts(clean=1.0, high=1.0, low=0.99))
+    statistics = judge(changed, IN_PROCESS, QUIET)
+    manifest = shard(changed, IN_PROCESS, QUIET, statistics)
+    assert (manifest.version, manifest_versions(changed.store)) == (2, [1, 2])
+    assert {row["tier"] for row in selection(changed)} == {"video_only"}
+    after = counted_digests(run.root)
+    old = read_manifest(changed.store, 1)
+    assert all(after[facts.path] == before[facts.path] for facts in old.shards), "old versions stay readable"
+    assert verify_run(changed.store, changed.config).problems == []
+
+
+def test_back_to_the_old_cut_gives_the_old_shards(run: Run) -> None:
+    first = read_manifest(run.store, 1)
+    for cuts in (Cuts(clean=1.0, high=1.0, low=0.99), run.config.cuts):
+        changed = again(run, cuts=cuts)
+        manifest = shard(changed, IN_PROCESS, QUIET, judge(changed, IN_PROCESS, QUIET))
+    assert manifest.version == 3
+    assert manifest.shards == first.shards
+
+
+def test_a_missing_shard_is_written_again(run: Run) -> None:
+    path = read_manifest(run.store, 1).shards[0].path
+    before = counted_digests(run.root)
+    run.store.delete(path)
+    shard(run, IN_PROCESS, QUIET, judge(run, IN_PROCESS, QUIET))
+    assert counted_digests(run.root) == before
+
+
+def test_a_damaged_selection_is_judged_again(run: Run) -> None:
+    before = counted_digests(run.root)
+    path = next(run.store.list("selection"))
+    run.store.write(path, b"damaged")
+    judge(run, IN_PROCESS, QUIET)
+    assert counted_digests(run.root) == before
+
+
+def test_a_pointer_lost_between_version_and_pointer_is_mended(run: Run) -> None:
+    before = counted_digests(run.root)
+    run.store.delete("manifests/latest.json")
+    commit_manifest(run.store, read_manifest(run.store, 1))
+    assert counted_digests(run.root) == before
+
+
+def test_labels_only_leaves_nothing_out(tmp_path: Path) -> None:
+    run = built_with_fakes(tmp_path)
+    policy = run.config.duplicates.model_copy(update={"action": "label"})
+    changed = again(run, duplicates=policy)
+    judge(changed, IN_PROCESS, QUIET)
+    assert all(row["shard_bucket"] is not None for row in selection(changed))
+    assert sum(row["duplicate_group"] is not None for row in selection(changed)) == 2
