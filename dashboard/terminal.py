@@ -23,6 +23,7 @@ def render_report(statistics: Statistics, planted: tuple[int, int] | None = None
     return Group(
         _ledgers(statistics),
         _scores(statistics),
+        _shares(statistics),
         _published(),
         _tiers(statistics),
         _duplicates(statistics, planted),
@@ -47,8 +48,8 @@ def _row(table: Table, *cells: object) -> None:
 
 
 def _ledgers(statistics: Statistics) -> Table:
-    names = ("source", "records", "= expanded", "+ merged", "+ rejected", "samples", "= kept", "+ rejected", "dropped")
-    table = _table("Ledgers: every row read and every sample planned", *names, "adds up")
+    columns = ("source", "records = expanded + merged + rejected", "samples = kept + rejected", "texts dropped", "ok")
+    table = _table("Ledgers: every row read and every sample planned", *columns)
     for source in statistics.sources:
         ledger = source.ledger
         records = ledger.records_expanded + ledger.records_merged + ledger.records_rejected
@@ -57,14 +58,9 @@ def _ledgers(statistics: Statistics) -> Table:
         _row(
             table,
             source.name,
-            ledger.records_read,
-            ledger.records_expanded,
-            ledger.records_merged,
-            ledger.records_rejected,
-            ledger.samples_planned,
-            ledger.samples_kept,
-            ledger.samples_rejected,
-            f"{ledger.texts_dropped} texts",
+            f"{ledger.records_read} = {ledger.records_expanded} + {ledger.records_merged} + {ledger.records_rejected}",
+            f"{ledger.samples_planned} = {ledger.samples_kept} + {ledger.samples_rejected}",
+            ledger.texts_dropped,
             "yes" if right else "NO",
         )
     return table
@@ -82,23 +78,28 @@ def score_text(value_1e4: int | None) -> str:
 
 def _scores(statistics: Statistics) -> Table:
     scorer = statistics.scorer
-    title = (
-        f"Scores: best text per clip, {scorer.name} ({scorer.digest[:8]}), {scorer.frame_plan}, {scorer.aggregation}"
-    )
-    buckets = [
-        f"<{high:.2f}" if low < 0 else f">{low:.2f}" if high >= 1 else f"-{high:.2f}"
-        for low, high, _ in VIDEOPRISM_BUCKETS
-    ]
-    table = _table(title, "source", "origin", "clips", "mean", "p5", "p50", "p95", *buckets, numbers_from=2)
+    title = f"Best text per clip: {scorer.name} {scorer.digest[:8]}, {scorer.frame_plan}, {scorer.aggregation}"
+    table = _table(title, "source", "origin", "clips", "mean", "p5", "p50", "p95", numbers_from=2)
     for source in statistics.sources:
         best = _best(source, scorer.aggregation)
         if best is None:
-            _row(table, source.name, source.origin, 0, *("-",) * (4 + len(buckets)))
+            _row(table, source.name, source.origin, 0, *("-",) * 4)
             continue
         quantiles = dict(best.quantiles_1e4)
-        shares = [f"{share:.0%}" for _, _, share in best.bucket_shares]
         shown = [score_text(quantiles.get(quantile)) for quantile in (0.05, 0.5, 0.95)]
-        _row(table, source.name, source.origin, best.count, score_text(best.mean_1e4), *shown, *shares)
+        _row(table, source.name, source.origin, best.count, score_text(best.mean_1e4), *shown)
+    return table
+
+
+def _shares(statistics: Statistics) -> Table:
+    edges = [f"{low:.2f} to {high:.2f}" for low, high, _ in VIDEOPRISM_BUCKETS[1:-1]]
+    columns = (f"under {VIDEOPRISM_BUCKETS[0][1]:.2f}", *edges, f"from {VIDEOPRISM_BUCKETS[-1][0]:.2f}")
+    table = _table("Shares of these scores in VideoPrism's buckets", "source", *columns)
+    for source in statistics.sources:
+        best = _best(source, statistics.scorer.aggregation)
+        if best is not None:
+            _row(table, source.name, *(f"{share:.0%}" for _, _, share in best.bucket_shares))
+    _row(table, "VideoPrism, published", *(f"{share:.0%}" for _, _, share in VIDEOPRISM_BUCKETS))
     return table
 
 

@@ -64,6 +64,7 @@ def build(
     if "shard" in stages:
         statistics = statistics or judge(run, engine, watcher)
         manifest = shard(run, engine, watcher, statistics)
+    run.drop_scratch("ingest", "units", "adopt", "write", "shards")
     planted = _planted(run, config) if statistics is not None else None
     if statistics is not None and manifest is not None:
         write_report(run, statistics, manifest, planted)

@@ -38,7 +38,7 @@ class Run:
         return f"tmp/{stage}"
 
     def finish(self, stage: StageName, fingerprint: str, outputs: str, seconds: float) -> None:
-        """Record a finished stage; stages after it are forgotten, because they stood on the old one."""
+        """Record a finished stage and empty its scratch; later stages are forgotten: they stood on the old one."""
         state = StageState(
             stage=stage,
             fingerprint=fingerprint,
@@ -48,6 +48,12 @@ class Run:
         )
         self.state = self.state.with_stage(state)
         self.save()
+        self.drop_scratch(stage)
+
+    def drop_scratch(self, *names: str) -> None:
+        """Remove unfinished work: nothing under tmp/ is needed once a stage is finished."""
+        for name in names:
+            shutil.rmtree(self.root / "tmp" / name, ignore_errors=True)
 
     def note_scorer(self, scorer: ScorerFacts) -> None:
         """Record which model scored the clips."""

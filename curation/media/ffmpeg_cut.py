@@ -20,11 +20,18 @@ from schemas.media import ClipFormat, MediaLimits
 # the largest single allocation: an 8K frame of 10 bits needs 100 MB, a 16k picture needs 800 MB
 MAX_ALLOC_BYTES = 268_435_456
 MAX_OUTPUTS = 64
-# measured: resident bytes that one open x264 encoder holds per pixel of its frame, and whatever its size
-ENCODER_BYTES_PER_PIXEL = 90
+# Resident bytes of one open x264 encoder: per pixel of its frame, and whatever its size. They grow with the preset's
+# look-ahead (10 frames for veryfast, 40 for medium). Measured at 288 and 1080 lines, all in all: veryfast 79 to 110
+# bytes per pixel, medium 174 to 245.
+ENCODER_BYTES_PER_PIXEL = {"ultrafast": 90, "superfast": 90, "veryfast": 90, "faster": 140, "fast": 180}
+ENCODER_BYTES_PER_PIXEL_SLOW = 250
 ENCODER_BASE_BYTES = 4_000_000
 # what all encoders of one process may take of the memory limit
 ENCODER_MEMORY_SHARE = 0.4
+# A group of spans that starts this late is sought, with a margin that puts a key frame before it and lets frames that
+# lean on an earlier group of pictures pass unseen.
+SEEK_FROM_US = 30 * US_PER_S
+SEEK_MARGIN_US = 10 * US_PER_S
 # mp4 keeps a frame's length in 32 bits of its time scale: nanosecond ticks overflow after 4 s
 FINEST_TIME_BASE = Fraction(1, US_PER_S)
 # ITU-T H.273 matrix numbers that are kept as they are; anything else is converted to BT.709
@@ -41,7 +48,7 @@ def chunk_spans(
     shown_width_px = float(video.width_px * video.sar)
     scale = min(1.0, clip.short_side_px / min(shown_width_px, video.height_px))
     pixels = shown_width_px * video.height_px * scale * scale
-    encoder_bytes = ENCODER_BASE_BYTES + ENCODER_BYTES_PER_PIXEL * pixels
+    encoder_bytes = ENCODER_BASE_BYTES + ENCODER_BYTES_PER_PIXEL.get(clip.preset, ENCODER_BYTES_PER_PIXEL_SLOW) * pixels
     budget_bytes = limits.memory_mb * 1_000_000 * ENCODER_MEMORY_SHARE
     size = max(1, min(MAX_OUTPUTS, int(budget_bytes // encoder_bytes)))
     ordered = sorted(spans, key=lambda span: (span.start_us, span.end_us, span.index))
@@ -55,7 +62,11 @@ def clip_path(folder: str, span: PlannedSpan) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class CutJob:
-    """What all spans of a video have in common: the program, the paths, the video and the formats."""
+    """What all spans of a video have in common: the program, the paths, the video and the formats.
+
+    Attributes:
+        first_tick: the first frame's timestamp in ticks of the stream; None where nothing is to be sought.
+    """
 
     ffmpeg_path: str
     source_path: str
@@ -63,47 +74,60 @@ class CutJob:
     video: Probe
     clip: ClipFormat
     limits: MediaLimits
+    first_tick: int | None = None
+
+
+def wants_seek(video: Probe, spans: list[PlannedSpan]) -> bool:
+    """Whether the spans begin so late that decoding from the start would be a waste, and seeking is safe."""
+    return video.can_seek and min(span.start_us for span in spans) >= SEEK_FROM_US
 
 
 def cut_command(job: CutJob, spans: list[PlannedSpan]) -> list[str]:
     """Return the argument list that cuts all `spans`; paths are written so that no name can be taken for an option."""
     video, clip = job.video, job.clip
-    relative = _relative_times(_input(job.source_path, video, job.limits), video)
+    first_tick = job.first_tick if wants_seek(video, spans) else None
+    seek_us = None if first_tick is None else min(span.start_us for span in spans) - SEEK_MARGIN_US
+    relative = _relative_times(_input(job, seek_us), video, first_tick)
     branches = [relative] if len(spans) == 1 else list(_split(relative, len(spans)))
     outputs = [
         _picture(_cut(branch, span, video), video, clip).output(f"file:{clip_path(job.folder, span)}", **_coding(clip))
         for branch, span in zip(branches, spans, strict=True)
     ]
     merged = outputs[0] if len(outputs) == 1 else ffmpeg.merge_outputs(*outputs)
-    argv: list[str] = ffmpeg.compile(merged, cmd=[job.ffmpeg_path, *_global_options()])
+    argv: list[str] = ffmpeg.compile(merged, cmd=[job.ffmpeg_path, *_global_options(keep_times=seek_us is not None)])
     return argv
 
 
-def _global_options() -> list[str]:
+def _global_options(*, keep_times: bool) -> list[str]:
     quiet = ["-nostdin", "-hide_banner", "-loglevel", "error", "-y"]
     single = ["-filter_threads", "1", "-filter_complex_threads", "1"]
     # frames that do not decode are counted against the promise afterwards; the rate alone must not lose other spans
-    return [*quiet, *single, "-max_alloc", str(MAX_ALLOC_BYTES), "-max_error_rate", "1"]
+    bounds = ["-max_alloc", str(MAX_ALLOC_BYTES), "-max_error_rate", "1"]
+    return [*quiet, *single, *bounds, *(["-copyts"] if keep_times else [])]
 
 
-def _input(source_path: str, video: Probe, limits: MediaLimits) -> Any:
+def _input(job: CutJob, seek_us: int | None) -> Any:
+    video = job.video
     options: dict[str, Any] = {
         "f": video.container,
         "format_whitelist": video.container,
         "protocol_whitelist": "file,pipe",
         "threads": 1,
-        "max_pixels": limits.max_pixels,
+        "max_pixels": job.limits.max_pixels,
         # a change of size in mid-stream must not rebuild the graph: the times would start again from zero
         "reinit_filter": 0,
     }
     if video.decoder is not None:
         options["c:v"] = video.decoder
-    return ffmpeg.input(f"file:{source_path}", **options)[str(video.stream_index)]
+    if seek_us is not None:
+        options.update(ss=f"{seek_us}us", noaccurate_seek=None)
+    return ffmpeg.input(f"file:{job.source_path}", **options)[str(video.stream_index)]
 
 
-def _relative_times(stream: Any, video: Probe) -> Any:
+def _relative_times(stream: Any, video: Probe, first_tick: int | None) -> Any:
     """Times counted from the first presented frame, in the ticks that cut points are computed in."""
-    return stream.filter("settb", str(_tick(video))).filter("setpts", "PTS-STARTPTS")
+    start = "STARTPTS" if first_tick is None else f"({round(first_tick * video.time_base / _tick(video))})"
+    return stream.filter("settb", str(_tick(video))).filter("setpts", f"PTS-{start}")
 
 
 def _tick(video: Probe) -> Fraction:

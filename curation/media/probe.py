@@ -46,6 +46,7 @@ class Probe:
             are decoding times, which differ by a few frames' reordering.
         end_us: end of the video as promised.
         readable_end_us: where the bytes of the file stop short of the promise; None where the file is whole.
+        can_seek: the index tells key frames from others, for every frame, and hides none.
     """
 
     container: str
@@ -64,6 +65,7 @@ class Probe:
     times_us: np.ndarray
     end_us: int
     readable_end_us: int | None
+    can_seek: bool
 
 
 def probe(source: SourceFile, limits: MediaLimits) -> Probe:
@@ -84,6 +86,18 @@ def probe(source: SourceFile, limits: MediaLimits) -> Probe:
     if found.end_us > limits.max_duration_s * US_PER_S:
         raise MediaError(Reason.TOO_LONG, f"{found.end_us} us; allowed: {limits.max_duration_s} s")
     return found
+
+
+def first_tick(source: SourceFile, limits: MediaLimits) -> int | None:
+    """Return the timestamp, in ticks of the stream, of the first frame that decodes; None when none does."""
+    try:
+        with _opened(source, limits) as container:
+            stream = _first_video(container)
+            stream.thread_count = 1
+            frame = next(container.decode(stream), None)
+    except av.error.FFmpegError:
+        return None
+    return None if frame is None else frame.pts
 
 
 @contextmanager
@@ -134,6 +148,7 @@ class _Promise:
     ticks: np.ndarray
     end: int
     readable_end: int | None
+    can_seek: bool = False
 
 
 def _promise(container: InputContainer, stream: VideoStream, source: SourceFile) -> _Promise:
@@ -144,7 +159,8 @@ def _promise(container: InputContainer, stream: VideoStream, source: SourceFile)
 
 def _indexed(stream: VideoStream, size_bytes: int) -> _Promise:
     """An mp4 that is not fragmented: its index names time, place and size of every frame without reading them."""
-    entries = [entry for entry in stream.index_entries if not entry.is_discard]
+    listed = list(stream.index_entries)
+    entries = [entry for entry in listed if not entry.is_discard]
     if stream.frames == 1 and not stream.duration:
         raise MediaError(Reason.STILL_IMAGE, "one picture without a duration")
     if not entries:
@@ -154,7 +170,9 @@ def _indexed(stream: VideoStream, size_bytes: int) -> _Promise:
     start = int(ticks[0])
     end = max(stream.duration or 0, int(ticks[-1]) - start + _usual_gap(ticks))
     readable_end = min(absent) - start if absent else None
-    return _Promise(ticks - start, end, readable_end)
+    # an index without a list of key frames calls every frame one: a decoder that starts there shows rubbish
+    keys = sum(entry.is_keyframe for entry in entries)
+    return _Promise(ticks - start, end, readable_end, can_seek=len(listed) == len(entries) and 0 < keys < len(entries))
 
 
 def _scanned(container: InputContainer, stream: VideoStream, name: str) -> _Promise:
@@ -243,4 +261,5 @@ def _describe(source: SourceFile, stream: VideoStream, promise: _Promise) -> Pro
         times_us=np.round(promise.ticks * float(to_us)).astype(np.int64),
         end_us=round(promise.end * to_us),
         readable_end_us=None if readable_end is None else round(readable_end * to_us),
+        can_seek=promise.can_seek,
     )

@@ -102,17 +102,20 @@ class MediaSandbox:
         started_ns = time.monotonic_ns()
         self.start()
         absolute = replace(task, path=_absolute(task.path), out_dir=_absolute(task.out_dir))
+        request = task_to_json(absolute, ffmpeg_path())
+        answered = False
         try:
-            write_message(self._write_end(), task_to_json(absolute, ffmpeg_path()))
-            row = read_message(self._read_end(), task.limits.wall_s + GRACE_S)
-            outcome = outcome_from_json(row)
+            write_message(self._write_end(), request)
+            outcome = outcome_from_json(read_message(self._read_end(), task.limits.wall_s + GRACE_S))
+            answered = True
         except TimeoutError:
-            self._kill()
             outcome = video_failure(Reason.TIMEOUT, f"the sandbox did not answer in {task.limits.wall_s + GRACE_S} s")
         except PeerGoneError as error:
-            said = self._last_words()
-            self._kill()
-            outcome = video_failure(Reason.CHILD_CRASHED, f"the sandbox died: {error}; {said}")
+            outcome = video_failure(Reason.CHILD_CRASHED, f"the sandbox died: {error}; {self._last_words()}")
+        finally:
+            # also when the caller is interrupted: a late answer must not be taken for the next video's
+            if not answered:
+                self._kill()
         return replace(outcome, wall_us=(time.monotonic_ns() - started_ns) // 1000)
 
     def close(self) -> None:
@@ -148,7 +151,9 @@ class MediaSandbox:
         self._stderr = None
         if not clean:
             # children die with their server; what they started may not, and is found by the sandbox's own mark
-            kill_marked(f"{MARK_ENV}={self._mark}")
+            deadline_s = time.monotonic() + CLOSE_S
+            while kill_marked(f"{MARK_ENV}={self._mark}") and time.monotonic() < deadline_s:
+                time.sleep(0.005)
 
     def _last_words(self) -> str:
         if self._stderr is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 
 import numpy as np
-from PIL import Image
 
 from curation.media.tasks import FramePlan
 
@@ -22,6 +21,8 @@ def uniform_indices(frames: int, count: int) -> list[int]:
 
 def write_strip(squares: list[np.ndarray]) -> bytes:
     """Return the JPEG of some uint8 [S, S, 3] RGB squares, stacked from top to bottom; no metadata."""
+    from PIL import Image  # only who writes or reads strips loads it
+
     buffer = io.BytesIO()
     image = Image.fromarray(np.concatenate(squares, axis=0))
     image.save(buffer, format="JPEG", quality=JPEG_QUALITY, subsampling=0, optimize=False)
@@ -41,6 +42,8 @@ def read_strip(data: bytes, plan: FramePlan) -> np.ndarray:
     Raises:
         ValueError: the bytes are no image, or not of the plan's size.
     """
+    from PIL import Image
+
     try:
         with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
             size = image.size

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from curation.media.check import check_clip
-from curation.media.ffmpeg_cut import CutJob, chunk_spans, clip_path, cut_command
+from curation.media.ffmpeg_cut import CutJob, chunk_spans, clip_path, cut_command, wants_seek
 from curation.media.ffmpeg_run import FfmpegRun, failed_reason, run_ffmpeg
-from curation.media.probe import Probe, probe
+from curation.media.probe import Probe, first_tick, probe
 from curation.media.source_file import SourceFile, open_source
 from curation.media.spans import PlannedSpan, cut_failure, plan_span, refuse_impossible
 from curation.media.tasks import CutClip, CutFailure, CutOutcome, CutTask, MediaError, VideoFacts
@@ -20,16 +20,9 @@ FATAL = frozenset({Reason.CPU_LIMIT})
 class _Cutter:
     """Cuts the planned spans of one video and collects what came of each."""
 
-    def __init__(self, task: CutTask, ffmpeg_path: str, video: Probe) -> None:
+    def __init__(self, job: CutJob, task: CutTask) -> None:
+        self._job = job
         self._task = task
-        self._job = CutJob(
-            ffmpeg_path=ffmpeg_path,
-            source_path=task.path,
-            folder=task.out_dir,
-            video=video,
-            clip=task.clip,
-            limits=task.limits,
-        )
         self.clips: list[CutClip] = []
         self.failures: list[CutFailure] = []
         self.ffmpeg_cpu_us = 0
@@ -89,14 +82,28 @@ def cut_video(task: CutTask, ffmpeg_path: str) -> CutOutcome:
         source = open_source(task.path, task.limits)
         video = probe(source, task.limits)
         facts = _facts(source, video)
-        cutter = _Cutter(task, ffmpeg_path, video)
-        planned = _plan(alive, task, video, failures)
-        for group in chunk_spans(planned, video, task.clip, task.limits):
+        groups = chunk_spans(_plan(alive, task, video, failures), video, task.clip, task.limits)
+        sought = any(wants_seek(video, group) for group in groups)
+        tick = first_tick(source, task.limits) if sought else None
+        cutter = _Cutter(_job(task, ffmpeg_path, video, tick), task)
+        for group in groups:
             cutter.cut(group)
     except MediaError as error:
         failures.append(CutFailure(span_index=None, stage=error.stage, reason=error.reason, detail=error.detail))
         return _outcome(facts, [], failures, cutter.ffmpeg_cpu_us if cutter else 0)
     return _outcome(facts, cutter.clips, failures + cutter.failures, cutter.ffmpeg_cpu_us)
+
+
+def _job(task: CutTask, ffmpeg_path: str, video: Probe, tick: int | None) -> CutJob:
+    return CutJob(
+        ffmpeg_path=ffmpeg_path,
+        source_path=task.path,
+        folder=task.out_dir,
+        video=video,
+        clip=task.clip,
+        limits=task.limits,
+        first_tick=tick,
+    )
 
 
 def _plan(alive: list[int], task: CutTask, video: Probe, failures: list[CutFailure]) -> list[PlannedSpan]:

@@ -34,7 +34,7 @@ def _arguments() -> argparse.ArgumentParser:
     defaults = Recipe()
     parser = argparse.ArgumentParser(prog="python -m training.scorer", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    train = commands.add_parser("train", help="train on a world drawn in memory; about ten minutes on two cores")
+    train = commands.add_parser("train", help="train on a world drawn in memory; about twelve minutes on two cores")
     train.add_argument("--out", type=Path, default=WORLD_CLIP_FOLDER, help="folder of the model (default: the shipped)")
     for name in _NUMBERS:
         train.add_argument(

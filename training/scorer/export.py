@@ -35,6 +35,7 @@ def save_model(model: Any, tokenizer: Tokenizer, folder: Path) -> None:
     """Write what `load_open_clip` needs. open_clip reads the half-precision weights into float32."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file({name: stored(name, weight) for name, weight in model.state_dict().items()}, folder / WEIGHTS)
+    (folder / WEIGHTS).chmod(0o644)  # safetensors makes it readable for its owner only
     write_json(folder / "open_clip_config.json", open_clip_config(tokenizer.get_vocab_size()))
     save_tokenizer(tokenizer, folder)
 

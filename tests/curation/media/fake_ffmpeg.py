@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 # a number that no other process sleeps for, so that leftovers can be told from other work on the machine
@@ -17,7 +18,7 @@ SCRIPTS = {
     "floods stderr for ever": "exec cat /dev/zero >&2",
     "writes for ever": 'for last; do :; done; exec cat /dev/zero > "${last#file:}"',
     "burns the CPU": "while :; do :; done",
-    "eats memory": "exec tail -c 9000000000 /dev/zero",
+    "eats memory": f"exec '{sys.executable}' -c 'import time; held = b\"x\" * 600_000_000; time.sleep({SLEEP_S})'",
     "exits 0 with no output": "exit 0",
     "exits 1": "echo 'something is wrong' >&2; exit 1",
     "segfaults": "kill -SEGV $$",

@@ -101,3 +101,23 @@ def test_size_change_in_mid_stream_keeps_times_and_size(tmp_path: Path, cut: Cut
     path.write_bytes(small.read_bytes() + large.read_bytes())
     clip = cut(path, (1_000_000, 3_000_000)).clips[0]
     assert (clip.frames, clip.width_px, clip.height_px) == (50, 160, 120)
+
+
+# 10 fps for 70 s: the late spans are sought, the early one keeps a joint run from seeking
+LONG_MS = [100 * number for number in range(700)]
+
+
+@pytest.mark.parametrize("sound_first", [False, True])
+def test_seeking_finds_the_same_frames(sound_first: bool, tmp_path: Path, cut: Cut) -> None:
+    path = write_counter_video(tmp_path / "plain.mp4", LONG_MS, gop_frames=33)
+    if sound_first:
+        path = tmp_path / "late.mp4"
+        late = ("-itsoffset", "1.3", "-i", str(tmp_path / "plain.mp4"))
+        run_ffmpeg("-f", "lavfi", "-i", "sine=d=70", *late, "-c:v", "copy", str(path))
+    early, late_one, last = (0, 1_000_000), (45_100_000, 47_000_001), (69_000_000, None)
+    together = cut(path, early, late_one, last)
+    assert numbers(together, 1) == expected(LONG_MS, late_one)
+    assert numbers(together, 2) == expected(LONG_MS, last)
+    sought = cut(path, late_one, last)
+    assert [clip.media_sha256 for clip in sought.clips] == [clip.media_sha256 for clip in together.clips[1:]]
+    assert sought.ffmpeg_cpu_us < together.ffmpeg_cpu_us

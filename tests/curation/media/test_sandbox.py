@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -71,6 +73,11 @@ def descendants(sandbox: MediaSandbox) -> list[psutil.Process]:
     return psutil.Process(sandbox.pid).children(recursive=True)
 
 
+def temporary_files() -> list[str]:
+    """The sandbox's own files in the temporary folder."""
+    return [name for name in os.listdir(tempfile.gettempdir()) if name.startswith("clipstrata-")]
+
+
 def only_reason(outcome: CutOutcome) -> tuple[str, bool]:
     """The one failure's reason, and whether it is the whole video's."""
     assert outcome.clips == ()
@@ -117,6 +124,27 @@ def test_server_killed_while_it_works(video: Path, tmp_path: Path, monkeypatch: 
         assert sandbox.pid != first
 
 
+class Interrupted(BaseException):
+    """What a signal handler of the test raises in the middle of a call."""
+
+
+def test_interrupted_call_leaves_no_answer_behind(video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(number: int, frame: object) -> None:
+        raise Interrupted
+
+    with MediaSandbox() as sandbox:
+        sandbox.start()
+        monkeypatch.setenv("CLIPSTRATA_FFMPEG", str(write_fake(tmp_path, "sleeps")))
+        usual = signal.signal(signal.SIGALRM, interrupt)
+        signal.setitimer(signal.ITIMER_REAL, 0.7)
+        with pytest.raises(Interrupted):
+            sandbox.cut(make_task(video, tmp_path / "out", limits=MediaLimits(wall_s=20)))
+        signal.signal(signal.SIGALRM, usual)
+        assert sleepers() == []
+        monkeypatch.delenv("CLIPSTRATA_FFMPEG")
+        assert len(sandbox.cut(make_task(video, tmp_path / "again")).clips) == 1
+
+
 def test_server_that_hangs_is_replaced(video: Path, tmp_path: Path) -> None:
     with MediaSandbox() as sandbox:
         sandbox.start()
@@ -140,9 +168,7 @@ def test_killed_parent_takes_everything_along(tmp_path: Path) -> None:
     )
     root = Path(__file__).parents[3]
     environment = {**os.environ, "CLIPSTRATA_FFMPEG": str(fake), "PYTHONPATH": str(root)}
-    parent = psutil.Popen(
-        [psutil.Process().exe(), "-c", code, str(video), str(tmp_path / "out")], env=environment, cwd=root
-    )
+    parent = psutil.Popen([sys.executable, "-c", code, str(video), str(tmp_path / "out")], env=environment, cwd=root)
     deadline = time.monotonic() + 30
     while not sleepers() and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -174,15 +200,14 @@ def test_nothing_leaks_over_fifty_videos(video: Path, tmp_path: Path) -> None:
     with MediaSandbox() as sandbox:
         sandbox.cut(make_task(video, tmp_path / "warm"))
         server, me = psutil.Process(sandbox.pid), psutil.Process()
-        before = (server.num_fds(), me.num_fds(), me.num_threads(), len(os.listdir("/tmp")))
+        before = (server.num_fds(), me.num_fds(), me.num_threads(), temporary_files())
         resident = server.memory_info().rss
         for number in range(50):
             out_dir = tmp_path / f"out{number}"
             sandbox.cut(make_task(broken if number % 5 == 0 else video, out_dir))
             left = {path.suffix for path in out_dir.iterdir()}
             assert left == (set() if number % 5 == 0 else {".mp4", ".jpg"})
-        after = (server.num_fds(), me.num_fds(), me.num_threads(), before[3])
-        assert after == before
+        assert (server.num_fds(), me.num_fds(), me.num_threads(), temporary_files()) == before
         assert server.children() == []
         assert server.memory_info().rss - resident < 5_000_000
 

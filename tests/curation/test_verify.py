@@ -1,0 +1,158 @@
+"""Each guarantee of `verify` with the fault planted once."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from curation.manifests import read_manifest
+from curation.store import LocalStore
+from curation.verify import find_planted, remove_leftovers, verify_run
+from pipelines.run_folder import Run
+from schemas.arrow import SAMPLES, parquet_bytes, read_rows
+from schemas.canonical import sha256_hex
+from schemas.manifest import LatestPointer, Manifest
+from schemas.run import LATEST_JSON, STATISTICS_JSON, manifest_path
+from schemas.units import UnitCommit
+from tests.builders import built_with_fakes
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return built_with_fakes(tmp_path_factory.mktemp("verify"))
+
+
+@pytest.fixture
+def store(pristine: Run, tmp_path: Path) -> LocalStore:
+    shutil.copytree(pristine.root, tmp_path / "run")
+    return LocalStore(tmp_path / "run")
+
+
+def first(store: LocalStore, folder: str) -> str:
+    return next(iter(store.list(folder)))
+
+
+def flip(store: LocalStore, path: str) -> None:
+    data = bytearray(store.read(path))
+    data[len(data) // 2] ^= 1
+    store.write(path, bytes(data))
+
+
+def rewrite_manifest(store: LocalStore, **changes: object) -> None:
+    """Commit a lie: a changed manifest with a pointer that fits it."""
+    manifest = read_manifest(store, 1).model_copy(update=changes)
+    store.write(manifest_path(1), manifest.to_bytes())
+    pointer = LatestPointer(version=1, path=manifest_path(1), sha256=sha256_hex(manifest.to_bytes()))
+    store.write(LATEST_JSON, pointer.to_bytes())
+
+
+def fewer_samples_claimed(store: LocalStore) -> None:
+    shards = read_manifest(store, 1).shards
+    lie = shards[0].model_copy(update={"samples": shards[0].samples + 1})
+    rewrite_manifest(store, shards=(lie, *shards[1:]))
+
+
+def one_shard_twice(store: LocalStore) -> None:
+    shards = read_manifest(store, 1).shards
+    twin = shards[0].path.replace(".tar", "-twin.tar")
+    store.write(twin, store.read(shards[0].path))
+    rewrite_manifest(store, shards=(*shards, shards[0].model_copy(update={"path": twin})))
+
+
+def lost_row(store: LocalStore) -> None:
+    """Drop a sample from its unit, digest and all: only counting again can see it."""
+    for path in store.list("units"):
+        commit = UnitCommit.model_validate_json(store.read(path))
+        part = commit.parts["samples"]
+        if part.rows:
+            data = parquet_bytes(read_rows(store.read(part.path), SAMPLES)[1:], SAMPLES)
+            store.write(part.path, data)
+            changes = {"bytes": len(data), "sha256": sha256_hex(data), "rows": part.rows - 1}
+            parts = {**commit.parts, "samples": part.model_copy(update=changes)}
+            store.write(path, commit.model_copy(update={"parts": parts}).to_bytes())
+            return
+
+
+def lost_unit(store: LocalStore) -> None:
+    store.delete(first(store, "units"))
+
+
+def changed_statistics(store: LocalStore) -> None:
+    document = json.loads(store.read(STATISTICS_JSON))
+    document["sources"][0]["ledger"]["records_read"] += 1
+    store.write(STATISTICS_JSON, json.dumps(document).encode())
+
+
+def foreign_member(store: LocalStore) -> None:
+    import io
+    import tarfile
+
+    shards = read_manifest(store, 1).shards
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        tar.addfile(tarfile.TarInfo("../../etc/passwd"), io.BytesIO(b""))
+    data = buffer.getvalue()
+    store.write(shards[0].path, data)
+    lie = shards[0].model_copy(update={"bytes": len(data), "sha256": sha256_hex(data), "samples": 1})
+    rewrite_manifest(store, shards=(lie, *shards[1:]))
+
+
+FAULTS: dict[str, tuple[Callable[[LocalStore], None], str]] = {
+    "a bit of a shard": (lambda store: flip(store, first(store, "shards")), "its bytes changed"),
+    "a bit of a clip": (lambda store: flip(store, first(store, "media")), "its bytes changed"),
+    "a bit of a part": (lambda store: flip(store, first(store, "texts")), "its bytes changed"),
+    "a bit of the selection": (lambda store: flip(store, "selection/plan.json"), "is not what manifests/v000001.json"),
+    "a truncated shard": (
+        lambda store: store.write(first(store, "shards"), store.read(first(store, "shards"))[:-512]),
+        "bytes; written were",
+    ),
+    "a missing shard": (lambda store: store.delete(first(store, "shards")), ": missing"),
+    "a missing clip": (lambda store: store.delete(first(store, "media")), ": missing"),
+    "an unlisted shard": (lambda store: store.write("shards/clean/stock/x.tar", b""), "a shard that no manifest lists"),
+    "a manifest without its pointer": (lambda store: store.delete(LATEST_JSON), "latest.json: missing"),
+    "a changed manifest": (lambda store: flip_name(store), "is not what manifests/latest.json points to"),
+    "a sample count that lies": (fewer_samples_claimed, "the manifest says"),
+    "a key in two shards": (one_shard_twice, "stands in another shard too"),
+    "a member of another kind": (foreign_member, "is not of the shard contract"),
+    "a row lost inside a unit": (lost_row, "its ledger is"),
+    "a unit lost with its ledger": (lost_unit, "stats say otherwise"),
+    "statistics that lie": (changed_statistics, "stats say otherwise"),
+}
+
+
+def flip_name(store: LocalStore) -> None:
+    manifest: Manifest = read_manifest(store, 1)
+    store.write(manifest_path(1), manifest.model_copy(update={"corpus": "tina"}).to_bytes())
+
+
+def test_a_run_as_it_was_built_has_no_problem(pristine: Run) -> None:
+    report = verify_run(pristine.store, pristine.config)
+    assert (report.problems, report.leftovers) == ([], [])
+    assert report.checked["shards"] == 4 and report.checked["ledgers"] == 6
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_found(fault: str, pristine: Run, store: LocalStore) -> None:
+    plant, message = FAULTS[fault]
+    plant(store)
+    problems = verify_run(store, pristine.config).problems
+    assert any(message in problem for problem in problems), problems
+
+
+def test_leftovers_are_listed_and_removed_and_nothing_else(pristine: Run, store: LocalStore) -> None:
+    before = set(store.list(""))
+    for path in ("tmp/units/x/clip.mp4", "media/00/orphan.mp4", "texts/stale.parquet"):
+        store.write(path, b"left over")
+    report = verify_run(store, pristine.config)
+    assert len(report.leftovers) == 3 and report.problems == []
+    remove_leftovers(store, report)
+    assert set(store.list("")) == before
+
+
+def test_planted_copies_are_counted_as_found_only_when_they_share_a_clip(pristine: Run) -> None:
+    copies = [("v/copy.mp4", "v/a.mp4"), ("v/d.mp4", "v/a.mp4"), ("absent.mp4", "v/a.mp4")]
+    assert find_planted(pristine.store, copies) == (3, 1)

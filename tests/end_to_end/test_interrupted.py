@@ -1,0 +1,134 @@
+"""A build that is killed at random moments, and builds with other worker counts, end in the same bytes."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from curation.verify import verify_run
+from pipelines.run_folder import open_run
+from schemas.corpus import CorpusConfig, load_corpus
+from tests.builders import counted_digests
+
+WORLD = """
+corpus: world
+sources:
+  - {name: stock, origin: clean, format: synthetic, part: stock, location: WORLD, text_kinds: [caption], licence: &l
+      {name: CC0-1.0, basis: own, terms: made by clipstrata}}
+  - {name: tags, origin: noisy, format: synthetic, part: tags, location: WORLD, text_kinds: [title, tags], licence: *l}
+  - {name: alt, origin: noisy, format: synthetic, part: alt_mined, location: WORLD, text_kinds: [alt], licence: *l}
+world: {seed: 3, clips: 150}
+clip: {short_side_px: 64}
+videos_per_unit: 2
+shards: {max_mb: 1}
+"""
+KILLS = 20
+
+
+def corpus_in(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    corpus = folder / "corpus.yaml"
+    corpus.write_text(WORLD.replace("WORLD", "world"))
+    return corpus
+
+
+def command(corpus: Path, out: Path, *flags: str) -> list[str]:
+    return [sys.executable, "-m", "beam_runner", "build", str(corpus), "--out", str(out), "--", *flags]
+
+
+def finish(corpus: Path, out: Path, *flags: str) -> dict[str, str]:
+    subprocess.run(command(corpus, out, *flags), check=True, capture_output=True, timeout=300)
+    return counted_digests(out)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[str, str], float]:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    started = time.monotonic()
+    digests = finish(corpus_in(folder), folder / "run")
+    return folder / "corpus.yaml", folder / "run", digests, time.monotonic() - started
+
+
+def config_of(corpus: Path) -> CorpusConfig:
+    return load_corpus(corpus)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "flags",
+    [("--direct_running_mode=multi_processing", "--direct_num_workers=2"), ("--direct_num_workers=1",)],
+    ids=["two processes", "one thread"],
+)
+def test_another_number_of_workers_gives_the_same_bytes(
+    undisturbed: tuple[Path, Path, dict[str, str], float], tmp_path: Path, flags: tuple[str, ...]
+) -> None:
+    _, _, digests, _ = undisturbed
+    assert finish(corpus_in(tmp_path), tmp_path / "run", *flags) == digests
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+def test_killed_twenty_times_and_resumed_it_is_the_same(
+    undisturbed: tuple[Path, Path, dict[str, str], float], tmp_path: Path
+) -> None:
+    _, _, digests, seconds = undisturbed
+    corpus, out = corpus_in(tmp_path), tmp_path / "run"
+    moments = random.Random(20)
+    killed = 0
+    while killed < KILLS:
+        # Most moments lie after the start-up, where files are written; a run that ends first starts over elsewhere.
+        process = subprocess.Popen(
+            command(corpus, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        try:
+            process.wait(timeout=moments.uniform(0.3 * seconds, 0.9 * seconds))
+            killed += 1
+            _undo_a_stage(out, moments)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            killed += 1
+    assert finish(corpus, out) == digests
+    assert verify_run(open_run(config_of(corpus), out).store, config_of(corpus)).problems == []
+    assert not list((out / "tmp").rglob("*.mp4")), "nothing of the killed attempts is left"
+
+
+def _undo_a_stage(out: Path, moments: random.Random) -> None:
+    """Take a finished run back a little, so that the next kill meets work: some units, or all that was judged."""
+    units = sorted((out / "units").glob("*.json"))
+    for path in moments.sample(units, k=max(1, len(units) // 2)):
+        path.unlink()
+
+
+@pytest.mark.slow
+def test_an_interrupt_is_exit_130_and_no_child_stays(tmp_path: Path) -> None:
+    corpus, out = corpus_in(tmp_path), tmp_path / "run"
+    process = subprocess.Popen(command(corpus, out), stderr=subprocess.PIPE, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not list(out.glob("units/*.json")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"the same command goes on where it stopped" in errors
+    time.sleep(0.5)
+    assert not _members_of_session(process.pid)
+
+
+def _members_of_session(session: int) -> list[int]:
+    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return [pid for pid in pids if _session_of(pid) == session]
+
+
+def _session_of(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return None

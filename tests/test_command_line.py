@@ -1,0 +1,95 @@
+"""The command line as a contract: exit codes, messages, and that nothing is written when the input is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from beam_runner import main, split_flags
+from tests.builders import built_with_fakes, write_corpus
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Path:
+    return built_with_fakes(tmp_path).root
+
+
+def test_beams_flags_stand_after_two_dashes() -> None:
+    assert split_flags(["build", "c", "--", "--runner=X", "-y"]) == (["build", "c"], ("--runner=X", "-y"))
+    assert split_flags(["stats", "r"]) == (["stats", "r"], ())
+
+
+WRONG = {
+    "no such corpus file": (["build", "absent.yaml", "--out", "run"], "absent.yaml: cannot be read"),
+    "mistyped flag for Beam": (["build", "{corpus}", "--out", "run", "--", "--runer=X"], "unknown option --runer=X"),
+    "mistyped flag of ours": (["build", "{corpus}", "--out", "run", "--ot=3"], "unknown option --ot=3"),
+    "folder of something else": (["build", "{corpus}", "--out", "{folder}"], "is no run and not empty"),
+    "stats of no run": (["stats", "{folder}"], "holds no run.json"),
+    "verify of no run": (["verify", "{folder}"], "holds no run.json"),
+    "page of no run": (["dashboard", "absent"], "holds no run.json"),
+    "judging before ingest": (["judge", "{corpus}", "--out", "run"], "this run has no finished ingest"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_input_is_exit_2_with_the_way_out(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus = write_corpus(tmp_path / "in")
+    monkeypatch.chdir(tmp_path)
+    words, message = WRONG[case]
+    assert main([word.format(corpus=corpus, folder=tmp_path / "in") for word in words]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["stats", "run", "--jason"], ["stats", "run", "more"], ["fly"], []])
+def test_unknown_words_are_errors(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 2
+    assert "clipstrata" in capsys.readouterr().err
+
+
+def test_a_wrong_config_writes_nothing(tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path / "in")
+    corpus.write_text(corpus.read_text() + "surprise: 1\n")
+    assert main(["build", str(corpus), "--out", str(tmp_path / "run")]) == 2
+    assert not (tmp_path / "run").exists()
+
+
+def test_another_corpus_never_mixes_into_a_run(built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus = tmp_path / "in" / "corpus.yaml"
+    corpus.write_text(corpus.read_text().replace("corpus: tiny", "corpus: other"))
+    assert main(["judge", str(corpus), "--out", str(built)]) == 2
+    assert "holds a run of corpus 'tiny', not 'other'" in capsys.readouterr().err
+
+
+def test_json_is_json_only(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["stats", str(built), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["corpus"] == "tiny"
+    assert main(["verify", str(built), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["ok"] is True and report["problems"] == []
+
+
+def test_verify_is_exit_1_when_a_byte_changed(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tar = next((built / "shards").rglob("*.tar"))
+    data = bytearray(tar.read_bytes())
+    data[600] ^= 1
+    tar.write_bytes(data)
+    assert main(["verify", str(built)]) == 1
+    assert "its bytes changed" in capsys.readouterr().out
+
+
+def test_the_page_is_written_where_it_is_asked_for(built: Path, tmp_path: Path) -> None:
+    assert main(["dashboard", str(built), "--html", str(tmp_path / "page.html")]) == 0
+    assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
+    assert main(["dashboard", str(built)]) == 0
+    assert (built / "report" / "index.html").read_bytes() == (tmp_path / "page.html").read_bytes()
+
+
+def test_stats_for_people(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["stats", str(built)]) == 0
+    assert "Ledgers" in capsys.readouterr().out
