@@ -32,6 +32,9 @@ from schemas.units import UnitCommit
 FRAMES_AT_ONCE = 64
 # ffmpeg names its parts by their address in memory: `[mov,mp4 @ 0x55d0c0ffee00]`.
 _ADDRESS = re.compile(r" ?@ 0x[0-9a-f]+")
+_NO_ANSWER = CutFailure(
+    span_index=None, stage=Stage.MEDIA, reason=Reason.CHILD_CRASHED, detail="the media child said nothing of it"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,14 +140,14 @@ def stable_detail(detail: str, task: CutTask) -> str:
 
 def _account(video: PlannedVideo, outcome: CutOutcome, work: UnitWork) -> None:
     """Give every record of a video its place in the ledgers."""
-    whole = next((failure for failure in outcome.failures if failure.span_index is None), None)
-    if whole is not None or outcome.video is None:
-        failure = whole or CutFailure(span_index=None, stage=Stage.MEDIA, reason=Reason.CHILD_CRASHED, detail="")
-        for record in (record for records in video.records for record in records):
-            _reject(work, record, failure, None)
+    by_span = {failure.span_index: failure for failure in outcome.failures}
+    if outcome.video is None:
+        # The file could not be read, or was not opened because no span of it can be cut: no clip has an identity.
+        for index, records in enumerate(video.records):
+            for record in records:
+                _reject(work, record, by_span.get(index, by_span.get(None, _NO_ANSWER)), None)
         return
     clips = {clip.span_index: clip for clip in outcome.clips}
-    failures = {failure.span_index: failure for failure in outcome.failures}
     for index, records in enumerate(video.records):
         clip = clip_id(outcome.video.sha256, *video.spans[index])
         sample = sample_id(work.plan.source, clip)
@@ -158,7 +161,7 @@ def _account(video: PlannedVideo, outcome: CutOutcome, work: UnitWork) -> None:
                 work.drafts[sample] = _draft(sample, clip, first, outcome.video.sha256, clips[index])
             else:
                 work.failed.add(sample)
-                _reject(work, first, failures[index], sample)
+                _reject(work, first, by_span[index], sample)
         for record in others:
             work.told[record.record_id] = ("merged", sample)
         if sample in work.drafts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import subprocess
@@ -14,6 +15,9 @@ from schemas.media import MediaLimits
 from schemas.reasons import Reason
 
 READ_BYTES = 65_536
+# more than is reported, so that what is cut off at the front does not depend on the addresses in it
+KEPT_STDERR_BYTES = 32 * MAX_STDERR_BYTES
+ADDRESS = re.compile(r" ?@ 0x[0-9a-f]+")
 # while stderr is quiet, look this often whether ffmpeg is gone: something it started may hold the pipe open
 POLL_MS = 20
 CRASH_SIGNALS = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGKILL})
@@ -63,7 +67,16 @@ def run_ffmpeg(argv: list[str], folder: str) -> FfmpegRun:
     with process.stderr:
         tail, status, cpu_us = _drain(process.pid, process.stderr.fileno())
     process.returncode = os.waitstatus_to_exitcode(status)
-    return FfmpegRun(code=process.returncode, stderr=tail.decode("utf-8", "replace"), cpu_us=cpu_us)
+    return FfmpegRun(code=process.returncode, stderr=last_words(tail), cpu_us=cpu_us)
+
+
+def last_words(stderr: bytes) -> str:
+    """Return the last whole lines within MAX_STDERR_BYTES, without memory addresses: equal failures read equal.
+
+    ffmpeg names its parts by address, `[h264 @ 0x55d0c0ffee00]`, of a width that varies too: they go before the cut.
+    """
+    text = ADDRESS.sub("", stderr.decode("utf-8", "replace"))
+    return text if len(text) <= MAX_STDERR_BYTES else text[-MAX_STDERR_BYTES:].partition("\n")[2]
 
 
 def _drain(pid: int, descriptor: int) -> tuple[bytes, int, int]:
@@ -76,7 +89,7 @@ def _drain(pid: int, descriptor: int) -> tuple[bytes, int, int]:
     while open_pipe:
         if poller.poll(POLL_MS):
             chunk = os.read(descriptor, READ_BYTES)
-            tail = (tail + chunk)[-MAX_STDERR_BYTES:]
+            tail = (tail + chunk)[-KEPT_STDERR_BYTES:]
             open_pipe = bool(chunk)
             continue
         done, status, usage = os.wait4(pid, os.WNOHANG)
