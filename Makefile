@@ -41,6 +41,10 @@ test: $(STAMP)  ## every test
 test-quick: $(STAMP)  ## the tests without the slow ones
 	@$(BIN)/python -m pytest -m "not slow"
 
+.PHONY: bench-demo
+bench-demo: $(STAMP)  ## the demo's figures for docs/performance.md
+	@$(BIN)/python -m benchmarks.demo
+
 .PHONY: lint
 lint: $(STAMP)  ## ruff
 	@$(BIN)/ruff check .

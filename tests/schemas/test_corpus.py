@@ -24,7 +24,7 @@ def write(folder: Path, content: object) -> Path:
 
 def with_source(**changes: object) -> dict[str, object]:
     base = document()
-    source = {**base["sources"][0], **changes}  # type: ignore[index]
+    source = {**base["sources"][0], **changes}
     return {**base, "sources": [{name: value for name, value in source.items() if value is not ...}]}
 
 
@@ -49,7 +49,7 @@ WRONG = {
     "name with a dot": (with_source(name="a.b"), "source name is 'a.b'; allowed: 1 to 40 of a-z, 0-9 and _; rename"),
     "corpus name in capitals": (document(corpus="Big"), "corpus name is 'Big'"),
     "no sources": (document(sources=[]), "sources: Tuple should have at least 1 item"),
-    "one name twice": (document(sources=[document()["sources"][0]] * 2), "stand twice; allowed: each name once"),  # type: ignore[index]
+    "one name twice": (document(sources=[document()["sources"][0]] * 2), "stand twice; allowed: each name once"),
     "odd side": (document(clip={"short_side_px": 97}), "clip.short_side_px: Input should be a multiple of 2"),
     "short over long": (
         document(clip={"min_s": 9, "max_s": 3}),

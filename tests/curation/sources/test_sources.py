@@ -73,7 +73,7 @@ def test_bytes_that_are_no_utf8_lose_their_text_only(tmp_path: Path) -> None:
     table.write_bytes(b"\xef\xbb\xbfvideo,caption\na.mp4,caf\xe9\nb.mp4,fine\n")
     found = read(config_for(table, format="csv"))
     assert [told(item) for item in found] == [("a.mp4", None, None, []), ("b.mp4", None, None, ["fine"])]
-    assert found[0].dropped_texts == (("caption", "text_broken"),)  # type: ignore[union-attr]
+    assert found[0].dropped_texts == (("caption", "text_broken"),)
 
 
 def test_json_lines_with_broken_rows(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_a_pack_in_three_parts(tmp_path: Path) -> None:
         ("2.mp4", 12_000_000, 20_000_000),
     ]
     own = {f"{n}.mp4": f"video {n}" for n in (1, 2, 3)}
-    given = {item.locator: item.texts[0].text for item in parts["mispaired"] if item.texts}  # type: ignore[union-attr]
+    given = {item.locator: item.texts[0].text for item in parts["mispaired"] if item.texts}
     assert set(given) == set(own) and sorted(given.values()) == sorted(own.values())
     assert all(given[name] != own[name] for name in own)
     assert [told(item)[1:] for item in parts["bare"]] == [(None, None, [])] * 4

@@ -1,0 +1,1 @@
+"""Commands that make the numbers in docs/."""
