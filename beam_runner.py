@@ -26,12 +26,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     own, beam_flags = split_flags(list(sys.argv[1:] if argv is None else argv))
     parser = make_parser()
     arguments, rest = parser.parse_known_args(own)
-    foreign = [flag for flag in rest if flag.startswith("--")]
-    stray = [word for word in rest if not word.startswith("--")]
+    words = join_values(rest)
+    foreign = [word for word in words if word.startswith("--")]
+    stray = [word for word in words if not word.startswith("--")]
     if stray or (foreign and not arguments.takes_beam_flags):
         parser.error(f"unknown argument {(stray or foreign)[0]!r}; see `clipstrata {arguments.command} --help`")
     try:
-        return int(arguments.run(arguments, (*foreign, *beam_flags)))
+        return int(arguments.run(arguments, (*foreign, *join_values(beam_flags))))
     except KeyboardInterrupt:
         logging.getLogger("clipstrata").info("interrupted; the same command goes on where it stopped")
         return EXIT_INTERRUPTED
@@ -46,6 +47,17 @@ def split_flags(argv: list[str]) -> tuple[list[str], tuple[str, ...]]:
         return argv, ()
     position = argv.index("--")
     return argv[:position], tuple(argv[position + 1 :])
+
+
+def join_values(words: Sequence[str]) -> list[str]:
+    """Return words with `--name value` written as `--name=value`."""
+    joined: list[str] = []
+    for word in words:
+        if joined and not word.startswith("--") and joined[-1].startswith("--") and "=" not in joined[-1]:
+            joined[-1] = f"{joined[-1]}={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def _config_errors() -> tuple[type[Exception], ...]:

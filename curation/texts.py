@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 
 import ftfy
@@ -37,19 +38,22 @@ def clean_text(raw: object, max_bytes: int) -> str | Reason:
     return text or Reason.TEXT_EMPTY
 
 
-def clean_texts(texts: Iterable[Text], limits: TextLimits) -> tuple[tuple[Text, ...], tuple[tuple[str, str], ...]]:
-    """Return the texts of one record that are kept, and (kind, reason) of each that is dropped."""
+DroppedTexts = tuple[tuple[str, str, int], ...]
+
+
+def clean_texts(texts: Iterable[Text], limits: TextLimits) -> tuple[tuple[Text, ...], DroppedTexts]:
+    """Return the texts of one record that are kept, and (kind, reason, how many) of those that are dropped."""
     kept: list[Text] = []
-    dropped: list[tuple[str, str]] = []
+    dropped: Counter[tuple[str, str]] = Counter()
     for text in texts:
         cleaned = clean_text(text.text, limits.max_bytes)
         if isinstance(cleaned, Reason):
-            dropped.append((str(text.kind), cleaned.value))
+            dropped[str(text.kind), cleaned.value] += 1
         else:
             kept.append(Text(kind=str(text.kind), text=cleaned, start_us=text.start_us, end_us=text.end_us))
     fitting = within_limits(kept, limits)
-    dropped.extend((text.kind, Reason.TEXT_SURPLUS.value) for text in kept[len(fitting) :])
-    return tuple(fitting), tuple(dropped)
+    dropped.update((text.kind, Reason.TEXT_SURPLUS.value) for text in kept[len(fitting) :])
+    return tuple(fitting), tuple((*key, count) for key, count in sorted(dropped.items()))
 
 
 def within_limits(texts: list[Text], limits: TextLimits) -> list[Text]:

@@ -93,7 +93,7 @@ def work_unit(plan: UnitPlan, tools: UnitTools) -> UnitCommit:
     scratch.mkdir()
     work = UnitWork(plan=plan, rejects=list(plan.rejects))
     for record in plan.records:
-        work.dropped_texts.update(f"{kind}/{reason}" for kind, reason in record.dropped_texts)
+        work.dropped_texts.update({f"{kind}/{reason}": count for kind, reason, count in record.dropped_texts})
     try:
         for number, video in enumerate(plan.videos):
             _cut_video(video, work, tools, scratch / f"{number:05d}")

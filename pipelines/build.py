@@ -9,7 +9,7 @@ from pathlib import Path
 from curation.verify import find_planted
 from dashboard import PageFacts, render_page
 from pipelines.engine import EngineOptions
-from pipelines.run_folder import Run, open_run
+from pipelines.run_folder import Run, only_build, open_run
 from pipelines.stages import ingest, judge, shard
 from pipelines.watching import Watcher
 from pipelines.world import planted_copies, render_sources
@@ -54,6 +54,12 @@ def build(
     watcher = watcher or Watcher()
     engine.to_beam()  # a mistyped flag must fail before anything is written
     run = open_run(config, out)
+    with only_build(run.root):
+        return _build(run, engine, stages, watcher)
+
+
+def _build(run: Run, engine: EngineOptions, stages: Sequence[StageName], watcher: Watcher) -> BuildResult:
+    config = run.config
     limits_broken: Sequence[str] = ()
     statistics, manifest = None, None
     if "ingest" in stages:

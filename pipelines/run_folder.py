@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.metadata
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -92,6 +94,23 @@ def open_run(config: CorpusConfig, out: Path) -> Run:
     run = Run(config=config, root=store.root, store=store, state=state)
     run.save()
     return run
+
+
+@contextmanager
+def only_build(root: Path) -> Iterator[None]:
+    """Hold a run folder for one build on this machine; a build that is killed lets go of it.
+
+    Raises:
+        ConfigError: another build is at work in it.
+    """
+    lock = root / "progress" / "build.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(f"--out {root}: another build is at work in it; wait for its end, or stop it") from None
+        yield
 
 
 def read_run(path: Path) -> RunState:

@@ -59,7 +59,7 @@ class Record:
         locator: where the video lies, as the source wrote it, without user info and signatures.
         path: the locator resolved against the source's media folder; not part of any digest.
         start_us, end_us: the span asked for, half-open; None is the video's own start or end.
-        dropped_texts: (kind, reason code) of each text that could not be kept.
+        dropped_texts: (kind, reason code, how many) of the texts that could not be kept; a few at most, however many.
     """
 
     record_id: str
@@ -69,7 +69,7 @@ class Record:
     start_us: int | None
     end_us: int | None
     texts: tuple[Text, ...]
-    dropped_texts: tuple[tuple[str, str], ...] = ()
+    dropped_texts: tuple[tuple[str, str, int], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from beam_runner import main, split_flags
+from beam_runner import join_values, main, split_flags
 from tests.builders import built_with_fakes, write_corpus
 
 
@@ -19,6 +19,11 @@ def built(tmp_path: Path) -> Path:
 def test_beams_flags_stand_after_two_dashes() -> None:
     assert split_flags(["build", "c", "--", "--runner=X", "-y"]) == (["build", "c"], ("--runner=X", "-y"))
     assert split_flags(["stats", "r"]) == (["stats", "r"], ())
+
+
+def test_a_value_may_stand_apart_from_its_flag() -> None:
+    words = ["--runner", "FlinkRunner", "--parallelism=2", "--no_auth", "--x", "1", "stray"]
+    assert join_values(words) == ["--runner=FlinkRunner", "--parallelism=2", "--no_auth", "--x=1", "stray"]
 
 
 WRONG = {

@@ -39,10 +39,10 @@ def test_surplus_texts_are_dropped_and_counted() -> None:
     texts = [Text(kind="alt", text=f"text {number}") for number in range(4)]
     kept, dropped = clean_texts([*texts, Text(kind="alt", text="")], TextLimits(max_texts=3))
     assert [text.text for text in kept] == ["text 0", "text 1", "text 2"]
-    assert dropped == (("alt", "text_empty"), ("alt", "text_surplus"))
+    assert dropped == (("alt", "text_empty", 1), ("alt", "text_surplus", 1))
 
 
 def test_the_total_of_a_sample_is_bounded() -> None:
     texts = [Text(kind="alt", text="x" * 40) for _ in range(3)]
     kept, dropped = clean_texts(texts, TextLimits(max_total_bytes=100))
-    assert (len(kept), dropped) == (2, (("alt", "text_surplus"),))
+    assert (len(kept), dropped) == (2, (("alt", "text_surplus", 1),))

@@ -73,7 +73,7 @@ def test_bytes_that_are_no_utf8_lose_their_text_only(tmp_path: Path) -> None:
     table.write_bytes(b"\xef\xbb\xbfvideo,caption\na.mp4,caf\xe9\nb.mp4,fine\n")
     found = read(config_for(table, format="csv"))
     assert [told(item) for item in found] == [("a.mp4", None, None, []), ("b.mp4", None, None, ["fine"])]
-    assert found[0].dropped_texts == (("caption", "text_broken"),)
+    assert found[0].dropped_texts == (("caption", "text_broken", 1),)
 
 
 def test_json_lines_with_broken_rows(tmp_path: Path) -> None:
