@@ -10,6 +10,7 @@ import apache_beam as beam
 from curation.media import MediaSandbox
 from curation.progress import FileReporter
 from curation.scorers import load_open_clip
+from curation.seen_files import changed_files, look_at, remember
 from curation.sources import read_source
 from curation.store import LocalStore
 from curation.unit_parts import read_commit
@@ -18,6 +19,7 @@ from curation.unit_work import UnitTools, work_unit
 from pipelines.engine import EngineOptions, running
 from schemas.corpus import CorpusConfig, SourceConfig
 from schemas.records import Record, Reject
+from schemas.run import unit_path
 from schemas.units import unit_bits, unit_bucket
 
 INGEST = "ingest"
@@ -63,8 +65,12 @@ class WorkUnit(beam.DoFn):
         (source, bucket), items = element
         unit = UnitInput(source=source, bucket=bucket, bits=bits[source], items=tuple(items))
         plan = plan_unit(unit, self.sources[source], self.facts)
-        if read_commit(self.store, plan.name) is None:
+        if read_commit(self.store, plan.name) is None or changed_files(self.store, plan):
+            seen = look_at(plan)
+            # The commit goes first: parts that are being replaced must not look finished.
+            self.store.delete(unit_path(plan.name))
             work_unit(plan, self._tools())
+            remember(self.store, plan, seen)
         else:
             self.reporter.report("resumed", {"videos": len(plan.videos)})
         yield plan.name

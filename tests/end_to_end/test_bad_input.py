@@ -87,3 +87,18 @@ def test_a_reject_share_over_the_limit_is_said(built: BuildResult, tmp_path: Pat
     shutil.copytree(built.run.root, tmp_path / "run")
     strict = build(load_corpus(corpus), tmp_path / "run", IN_PROCESS, watcher=Watcher(quiet=True))
     assert "8 of 15 records were rejected; allowed is a share of 0.1" in strict.limits_broken[0]
+
+
+def test_a_file_that_appears_or_changes_is_worked_on_again(built: BuildResult, tmp_path: Path) -> None:
+    source = Path(built.run.config.sources[0].location).parent
+    shutil.copytree(source, tmp_path / "in")
+    config = load_corpus(tmp_path / "in" / "corpus.yaml")
+    first = build(config, tmp_path / "run", IN_PROCESS, watcher=Watcher(quiet=True))
+    shutil.copy(tmp_path / "in" / "no-text.mp4", tmp_path / "in" / "missing.mp4")
+    second = build(config, tmp_path / "run", IN_PROCESS, watcher=Watcher(quiet=True))
+    assert first.statistics is not None and second.statistics is not None and second.manifest is not None
+    assert (
+        second.statistics.sources[0].ledger.records_rejected == first.statistics.sources[0].ledger.records_rejected - 1
+    )
+    assert second.manifest.version == 2
+    assert verify_run(second.run.store, config).problems == []
