@@ -44,6 +44,8 @@ def render_sources(config: CorpusConfig, root: Path, watcher: Watcher) -> int:
 
 
 def planted_copies(config: CorpusConfig) -> list[tuple[str, str]]:
-    """Return (locator of a copy, locator of its original) for each byte copy that the world planted."""
-    copies = {(row["locator"], row["copy_of"]) for row in truth_rows(world_of(config.world)) if row["copy_of"]}
-    return sorted(copies)
+    """Return (locator of a copy, locator of its original) for each byte copy planted in the corpus's sources."""
+    parts = {source.part for source in config.sources if source.format == "synthetic"}
+    rows = [row for row in truth_rows(world_of(config.world)) if row["source"] in parts]
+    there = {row["locator"] for row in rows}
+    return sorted({(row["locator"], row["copy_of"]) for row in rows if row["copy_of"] in there})

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -107,8 +108,16 @@ def _undo_a_stage(out: Path, moments: random.Random) -> None:
         path.unlink()
 
 
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """Let interrupts through: a shell starts background jobs with SIGINT ignored, and children inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.slow
-def test_an_interrupt_is_exit_130_and_no_child_stays(tmp_path: Path) -> None:
+def test_an_interrupt_is_exit_130_and_no_child_stays(tmp_path: Path, interrupts: None) -> None:
     corpus, out = corpus_in(tmp_path), tmp_path / "run"
     process = subprocess.Popen(command(corpus, out), stderr=subprocess.PIPE, start_new_session=True)
     deadline = time.monotonic() + 120
