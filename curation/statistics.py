@@ -49,7 +49,7 @@ def sum_ledgers(commits: Iterable[UnitCommit], config: CorpusConfig) -> dict[str
     """Return the ledgers of each source, all units summed; a source without units has empty ones."""
     ledgers = {source.name: Ledger() for source in config.sources}
     for commit in commits:
-        ledgers[commit.source] += commit.totals()
+        ledgers[commit.source] = ledgers.get(commit.source, Ledger()) + commit.totals()
     return ledgers
 
 

@@ -33,6 +33,7 @@ class Reason(StrEnum):
     DUPLICATE_ROW = "duplicate_row"
     RECORD_TOO_LARGE = "record_too_large"
     UNSAFE_NAME = "unsafe_name"
+    LOCATOR_OUTSIDE = "locator_outside"
     SPAN_EMPTY = "span_empty"
     SPAN_NEGATIVE = "span_negative"
     SPAN_TOO_LONG = "span_too_long"

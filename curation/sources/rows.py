@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from schemas.records import MAX_DETAIL_CHARS, Record, Reject, Text
 
 MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 MAX_LOCATOR_BYTES = 4096
+# Ten years; far beyond any video, and far inside the 64 bits of a column.
+MAX_TIME_US = 10 * 366 * 86_400 * 1_000_000
 _CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:\.\d+)?)")
 
 
@@ -71,6 +74,7 @@ def row_to_record(row: Row, source: SourceConfig, config: CorpusConfig) -> Recor
     identity = record_id(source.name, raw_row_bytes(row.cells))
     try:
         locator = _locator(row.locator)
+        path = _inside(source.media_root or ".", locator)
         start_us, end_us = parse_span(row.start, row.end, MICROSECONDS[source.columns.time_unit])
     except RowProblem as problem:
         return _reject(source, identity, problem.reason, str(problem), row.place)
@@ -79,7 +83,7 @@ def row_to_record(row: Row, source: SourceConfig, config: CorpusConfig) -> Recor
         record_id=identity,
         source=source.name,
         locator=locator,
-        path=str(Path(source.media_root or ".") / locator),
+        path=path,
         start_us=start_us,
         end_us=end_us,
         texts=texts,
@@ -107,14 +111,21 @@ def parse_time(value: Any, unit_us: int) -> int | None:
         return None
     if isinstance(value, str) and (clock := _CLOCK.fullmatch(value.strip())):
         hours, minutes, seconds = clock.groups()
-        return (int(hours or 0) * 3600 + int(minutes) * 60) * 1_000_000 + round(float(seconds) * 1_000_000)
+        whole_s = int(hours or 0) * 3600 + int(minutes) * 60
+        return _bounded(whole_s * 1_000_000 + round(float(seconds) * 1_000_000), value)
     try:
         number = float(value)
     except (TypeError, ValueError):
         raise RowProblem(Reason.FIELD_INVALID, f"time is {value!r}; allowed: a number or H:M:S.f") from None
-    if not math.isfinite(number) or isinstance(value, bool):
+    if isinstance(value, bool) or not math.isfinite(number):
         raise RowProblem(Reason.FIELD_INVALID, f"time is {value!r}; allowed: a finite number")
-    return round(number * unit_us)
+    return _bounded(round(number * unit_us), value)
+
+
+def _bounded(time_us: int, value: Any) -> int:
+    if abs(time_us) > MAX_TIME_US:
+        raise RowProblem(Reason.FIELD_INVALID, f"time is {value!r}; allowed: under {MAX_TIME_US // 1_000_000} s")
+    return time_us
 
 
 def make_texts(pairs: Iterable[tuple[str, Any]]) -> tuple[Text, ...]:
@@ -140,6 +151,22 @@ def _locator(value: Any) -> str:
     if "://" in value:
         raise RowProblem(Reason.FIELD_INVALID, f"locator is {value!r}; allowed here: a path of a local file")
     return value
+
+
+def _inside(root: str, locator: str) -> str:
+    """Return the path of a locator; a row must not reach files beside the source's own.
+
+    Raises:
+        RowProblem: it lies outside the media folder.
+    """
+    base = os.path.abspath(root)
+    path = os.path.normpath(os.path.join(base, locator))
+    if os.path.commonpath([base, path]) != base:
+        raise RowProblem(
+            Reason.LOCATOR_OUTSIDE,
+            f"locator is {locator!r}, outside the media folder; set media_root to a folder above",
+        )
+    return path
 
 
 def _reject(source: SourceConfig, identity: str, reason: Reason, detail: str, place: str) -> Reject:

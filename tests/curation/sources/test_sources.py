@@ -53,6 +53,11 @@ CSV_ROWS = {
     "infinite time": ("a.mp4,0,1e999,a dog", ("reject", "field_invalid")),
     "no video": (",0,1,a dog", ("reject", "field_missing")),
     "an address": ("https://u:secret@h/a.mp4,0,1,a dog", ("reject", "field_invalid")),
+    "a time beyond any video": ("a.mp4,0,1e15,a dog", ("reject", "field_invalid")),
+    "a clock beyond any video": ("a.mp4,0,99999999999:00:00,a dog", ("reject", "field_invalid")),
+    "a file beside the folder": ("../secret.mp4,0,1,a dog", ("reject", "locator_outside")),
+    "an absolute path elsewhere": ("/etc/passwd,0,1,a dog", ("reject", "locator_outside")),
+    "dots that stay inside": ("x/../a.mp4,0,1,a dog", ("x/../a.mp4", 0, 1_000_000, ["a dog"])),
     "a cell too few": ("a.mp4,0,1", ("reject", "row_unreadable")),
     "a cell too many": ("a.mp4,0,1,a,b", ("reject", "row_unreadable")),
 }
