@@ -68,9 +68,12 @@ def verify_folder(folder: Path, *, clean: bool) -> tuple[VerifyReport, int]:
     Raises:
         ConfigError: the folder holds no run.
     """
-    config = CorpusConfig.model_validate(read_run(folder).config)
+    state = read_run(folder)
+    config = CorpusConfig.model_validate(state.config)
     store = LocalStore(folder)
     report = verify_run(store, config)
+    if report.problems and state.stage("shard") is None:
+        report.problems.append("the run changed after its last manifest: run `clipstrata build` to its end")
     if not clean:
         return report, 0
     removed = remove_leftovers(store, report)

@@ -88,6 +88,17 @@ def test_verify_is_exit_1_when_a_byte_changed(built: Path, capsys: pytest.Captur
     assert "its bytes changed" in capsys.readouterr().out
 
 
+def test_verify_says_that_a_judged_run_wants_its_shards(
+    built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus = tmp_path / "in" / "corpus.yaml"
+    corpus.write_text(corpus.read_text().replace("high: 0.0, low: -0.5", "high: 1.0, low: 0.99"))
+    assert main(["judge", str(corpus), "--out", str(built)]) == 0
+    capsys.readouterr()
+    assert main(["verify", str(built)]) == 1
+    assert "run `clipstrata build` to its end" in capsys.readouterr().out
+
+
 def test_the_page_is_written_where_it_is_asked_for(built: Path, tmp_path: Path) -> None:
     assert main(["dashboard", str(built), "--html", str(tmp_path / "page.html")]) == 0
     assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
