@@ -29,10 +29,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = join_values(rest)
     foreign = [word for word in words if word.startswith("--")]
     stray = [word for word in words if not word.startswith("--")]
-    if stray or (foreign and not arguments.takes_beam_flags):
-        parser.error(f"unknown argument {(stray or foreign)[0]!r}; see `clipstrata {arguments.command} --help`")
+    after = join_values(beam_flags)
+    stray += [word for word in after if not word.startswith("--")]
+    if stray or ([*foreign, *after] and not arguments.takes_beam_flags):
+        parser.error(f"unknown argument {[*stray, *foreign, *after][0]!r}; see `clipstrata {arguments.command} --help`")
     try:
-        return int(arguments.run(arguments, (*foreign, *join_values(beam_flags))))
+        return int(arguments.run(arguments, (*foreign, *after)))
     except KeyboardInterrupt:
         logging.getLogger("clipstrata").info("interrupted; the same command goes on where it stopped")
         return EXIT_INTERRUPTED
@@ -63,9 +65,10 @@ def join_values(words: Sequence[str]) -> list[str]:
 def _config_errors() -> tuple[type[Exception], ...]:
     from curation.scorers import ScorerUnavailable
     from pipelines.engine import EngineOptionsError
+    from pipelines.stages import StageNotReady
     from schemas.corpus import ConfigError
 
-    return ConfigError, EngineOptionsError, ScorerUnavailable, LookupError
+    return ConfigError, EngineOptionsError, ScorerUnavailable, StageNotReady
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -78,7 +81,8 @@ def make_parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run, takes_beam_flags=takes_beam_flags)
         return command
 
-    demo = add("demo", run_demo, "the whole main job on the built-in world; ends with a page to open")
+    words = "the whole main job on the built-in world; ends with a page to open"
+    demo = add("demo", run_demo, words, takes_beam_flags=True)
     demo.add_argument("--out", type=Path, default=Path("demo-run"), help="run folder (default: demo-run)")
     demo.add_argument("--clips", type=int, default=None, help="size of the world in clips (default: 3000)")
     jobs = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -134,7 +136,8 @@ def tally_group(rows: Sequence[Selection]) -> Iterator[Tally]:
     if len(rows) < 2:
         return
     yield ("group_size", f"{len(rows):09d}"), 1
-    sources = sorted(row.source for row in rows)
-    pairs = {(first, second) for index, first in enumerate(sources) for second in sources[index + 1 :]}
+    counts = Counter(row.source for row in rows)
+    within = [(name, name) for name, count in counts.items() if count > 1]
+    pairs = [*itertools.combinations(sorted(counts), 2), *within]
     for first, second in sorted(pairs):
         yield ("pair", first, second), 1

@@ -71,8 +71,7 @@ def pack_sample(whole: WholeSample, chosen: Selection) -> PackedSample:
     trusted = text if chosen.tier != "video_only" else None
     facts: dict[str, Any] = {
         "schema": SAMPLE_SCHEMA,
-        **{name: value for name, value in row.items() if name != "locator"},
-        "locator": row["locator"],
+        **row,
         "tier": chosen.tier,
         "text_id": chosen.text_id,
         "score_1e4": chosen.score_1e4,

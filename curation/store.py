@@ -112,7 +112,8 @@ class LocalStore:
             StoreDamage: what lies there afterwards has another digest.
         """
         target = self._at(path)
-        if not target.is_file() or target.stat().st_size != local.stat().st_size:
+        # Equal content that is there already is left alone; a torn or damaged file is replaced.
+        if not target.is_file() or self.sha256(path) != sha256:
             target.parent.mkdir(parents=True, exist_ok=True)
             temporary = self.scratch("adopt") / uuid.uuid4().hex
             shutil.move(local, temporary)

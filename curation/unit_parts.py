@@ -8,12 +8,23 @@ import pyarrow as pa
 
 from curation.store import Store
 from curation.unit_plan import UnitPlan, reject_order
-from schemas.arrow import RECORDS, REJECTS, SAMPLES, SCORES, TEXTS, parquet_bytes, plain_row, record_row, sample_row
+from schemas.arrow import (
+    RECORDS,
+    REJECTS,
+    SAMPLES,
+    SCORES,
+    TEXTS,
+    parquet_bytes,
+    plain_row,
+    read_rows,
+    record_row,
+    sample_row,
+)
 from schemas.canonical import sha256_hex
 from schemas.ledger import Ledger
 from schemas.reasons import Scope
 from schemas.records import Reject, Sample, SampleText, Score
-from schemas.run import part_path, unit_path
+from schemas.run import media_path, part_path, unit_path
 from schemas.statistics import LedgerCounts
 from schemas.units import PartFacts, UnitCommit
 
@@ -101,6 +112,22 @@ def read_commit(store: Store, name: str) -> UnitCommit | None:
     """Return the commit of a unit, or None when it was never finished."""
     path = unit_path(name)
     return UnitCommit.model_validate_json(store.read(path)) if store.exists(path) else None
+
+
+def finished_commit(store: Store, plan: UnitPlan) -> UnitCommit | None:
+    """Return the commit of a planned unit when the unit is whole: its parts and clips are there.
+
+    Bytes that changed in place are `verify`'s to find; what is missing is worked on again.
+    """
+    commit = read_commit(store, plan.name)
+    if commit is None or commit.fingerprint != plan.fingerprint:
+        return None
+    if not all(store.exists(part.path) and store.size(part.path) == part.bytes for part in commit.parts.values()):
+        return None
+    rows = read_rows(store.read(commit.parts["samples"].path), SAMPLES, columns=("media_sha256", "media_bytes"))
+    clips = {media_path(row["media_sha256"]): row["media_bytes"] for row in rows}
+    whole = all(store.exists(path) and store.size(path) == size for path, size in clips.items())
+    return commit if whole else None
 
 
 def _score_order(score: Score) -> tuple[str, str, str]:

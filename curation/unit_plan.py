@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.metadata
 import json
 from dataclasses import dataclass
 
@@ -68,6 +69,7 @@ def ingest_facts(config: CorpusConfig, scorer_digest: str, media: dict[str, str]
         "texts": config.texts.model_dump(mode="json"),
         "scorer": {"digest": scorer_digest, **scorer},
         "media_tools": media,
+        "libraries": {name: importlib.metadata.version(name) for name in ("ftfy", "pyarrow")},
     }
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from curation.manifests import manifest_versions, read_manifest, read_pointer
+from pydantic import BaseModel, ValidationError
+
+from curation.manifests import manifest_versions
 from curation.statistics import sum_ledgers
 from curation.store import LocalStore
 from curation.unit_reading import read_part
@@ -15,12 +18,14 @@ from schemas.canonical import sha256_hex
 from schemas.corpus import CorpusConfig
 from schemas.ids import ID_PATTERN
 from schemas.ledger import Ledger, LedgerError
-from schemas.manifest import Manifest, ShardFacts
+from schemas.manifest import LatestPointer, Manifest, ShardFacts
 from schemas.reasons import Scope
-from schemas.run import STATISTICS_JSON, manifest_path, unit_path
+from schemas.run import LATEST_JSON, STATISTICS_JSON, manifest_path, unit_path
 from schemas.shards import FACTS_SUFFIX, MEDIA_SUFFIX, MEMBER_SUFFIXES
 from schemas.statistics import Statistics
 from schemas.units import UnitCommit
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 @dataclass
@@ -48,9 +53,26 @@ def verify_run(store: LocalStore, config: CorpusConfig) -> VerifyReport:
     commits = _verify_units(store, report)
     _verify_media(store, commits, report)
     manifests = _verify_manifests(store, report)
-    _verify_ledgers(store, config, commits, manifests, report)
+    damaged = bool(report.problems)
+    if manifests:
+        _verify_ledgers(store, config, commits, manifests[-1], report)
+    if damaged:
+        # What a damaged unit or manifest owned cannot be known: nothing but unfinished work may be called left over.
+        report.leftovers = list(store.list("tmp"))
+        unlisted = _unlisted_shards(store, manifests)
+        report.problems.extend(f"{path}: a shard that no manifest lists" for path in unlisted)
+        return report
     _find_leftovers(store, commits, manifests, report)
     return report
+
+
+def _parsed(store: LocalStore, path: str, model: type[Model], report: VerifyReport) -> Model | None:
+    """Return a document of the run; one that cannot be read is a problem and None."""
+    try:
+        return model.model_validate_json(store.read(path))
+    except (ValidationError, OSError) as error:
+        report.problems.append(f"{path}: cannot be read ({type(error).__name__}); build again, or restore it")
+        return None
 
 
 def remove_leftovers(store: LocalStore, report: VerifyReport) -> int:
@@ -63,7 +85,9 @@ def remove_leftovers(store: LocalStore, report: VerifyReport) -> int:
 def _verify_units(store: LocalStore, report: VerifyReport) -> list[UnitCommit]:
     commits = []
     for path in store.list("units"):
-        commit = UnitCommit.model_validate_json(store.read(path))
+        commit = _parsed(store, path, UnitCommit, report)
+        if commit is None:
+            continue
         report.count("units")
         whole = [_verify_file(store, part.path, part.bytes, part.sha256, report) for part in commit.parts.values()]
         if path != unit_path(commit.unit):
@@ -122,10 +146,14 @@ def _verify_media(store: LocalStore, commits: Sequence[UnitCommit], report: Veri
 
 
 def _verify_manifests(store: LocalStore, report: VerifyReport) -> list[Manifest]:
-    manifests = [read_manifest(store, version) for version in manifest_versions(store)]
-    pointer = read_pointer(store)
+    paths = [manifest_path(version) for version in manifest_versions(store)]
+    parsed = [_parsed(store, path, Manifest, report) for path in paths]
+    manifests = [manifest for manifest in parsed if manifest is not None]
+    if not store.exists(LATEST_JSON):
+        report.problems.append(f"{LATEST_JSON}: missing; the run has no finished shards; run build again")
+        return manifests
+    pointer = _parsed(store, LATEST_JSON, LatestPointer, report)
     if pointer is None:
-        report.problems.append("manifests/latest.json: missing; the run has no finished shards; run build again")
         return manifests
     if not store.exists(pointer.path) or sha256_hex(store.read(pointer.path)) != pointer.sha256:
         report.problems.append(f"{pointer.path}: is not what manifests/latest.json points to")
@@ -173,14 +201,17 @@ def _verify_ledgers(
     store: LocalStore,
     config: CorpusConfig,
     commits: Sequence[UnitCommit],
-    manifests: Sequence[Manifest],
+    manifest: Manifest,
     report: VerifyReport,
 ) -> None:
-    if not manifests or not store.exists(STATISTICS_JSON):
-        return
     ledgers = sum_ledgers(commits, config)
-    statistics = Statistics.model_validate_json(store.read(STATISTICS_JSON))
+    statistics = _parsed(store, STATISTICS_JSON, Statistics, report)
+    if statistics is None:
+        return
+    told = {source.name: source.ledger for source in manifest.sources}
     for source in statistics.sources:
+        if told.get(source.name) != source.ledger:
+            report.problems.append(f"source {source.name}: the manifest's ledger is not that of the statistics")
         report.count("ledgers", 2)
         ledger = ledgers[source.name]
         try:
@@ -194,7 +225,7 @@ def _verify_ledgers(
                 f"source {source.name}: {ledger.samples_kept} samples kept, but {source.samples} judged + "
                 f"{source.samples_merged} merged"
             )
-    _verify_selection(store, manifests[-1], statistics, report)
+    _verify_selection(store, manifest, statistics, report)
 
 
 def _verify_selection(store: LocalStore, manifest: Manifest, statistics: Statistics, report: VerifyReport) -> None:
@@ -215,8 +246,7 @@ def _verify_selection(store: LocalStore, manifest: Manifest, statistics: Statist
 def _find_leftovers(
     store: LocalStore, commits: Sequence[UnitCommit], manifests: Sequence[Manifest], report: VerifyReport
 ) -> None:
-    listed = {facts.path for manifest in manifests for facts in manifest.shards}
-    shards = [path for path in store.list("shards") if path not in listed]
+    shards = _unlisted_shards(store, manifests)
     owned = {part.path for commit in commits for part in commit.parts.values()}
     folders = ("records", "samples", "texts", "scores", "rejects")
     parts = [path for folder in folders for path in store.list(folder) if path not in owned]
@@ -228,6 +258,11 @@ def _find_leftovers(
     orphans = [path for path in store.list("media") if path not in media]
     report.leftovers = [*shards, *parts, *orphans, *store.list("tmp")]
     report.problems.extend(f"{path}: a shard that no manifest lists; `verify --clean` removes it" for path in shards)
+
+
+def _unlisted_shards(store: LocalStore, manifests: Sequence[Manifest]) -> list[str]:
+    listed = {facts.path for manifest in manifests for facts in manifest.shards}
+    return [path for path in store.list("shards") if path not in listed]
 
 
 def find_planted(store: LocalStore, copies: Sequence[tuple[str, str]]) -> tuple[int, int]:

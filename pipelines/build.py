@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from curation.sources import check_source
 from curation.verify import find_planted
 from dashboard import PageFacts, render_page
 from pipelines.engine import EngineOptions
@@ -52,7 +53,10 @@ def build(
         LookupError: a stage before those asked for is not finished.
     """
     watcher = watcher or Watcher()
-    engine.to_beam()  # a mistyped flag must fail before anything is written
+    # What is wrong with the flags or the sources is said before anything is written.
+    engine.to_beam()
+    for source in config.sources:
+        check_source(source)
     run = open_run(config, out)
     with only_build(run.root):
         return _build(run, engine, stages, watcher)

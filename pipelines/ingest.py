@@ -13,7 +13,7 @@ from curation.scorers import load_open_clip
 from curation.seen_files import changed_files, look_at, remember
 from curation.sources import read_source
 from curation.store import LocalStore
-from curation.unit_parts import read_commit
+from curation.unit_parts import finished_commit
 from curation.unit_plan import UnitInput, plan_unit
 from curation.unit_work import UnitTools, work_unit
 from pipelines.engine import EngineOptions, running
@@ -65,7 +65,7 @@ class WorkUnit(beam.DoFn):
         (source, bucket), items = element
         unit = UnitInput(source=source, bucket=bucket, bits=bits[source], items=tuple(items))
         plan = plan_unit(unit, self.sources[source], self.facts)
-        if read_commit(self.store, plan.name) is None or changed_files(self.store, plan):
+        if finished_commit(self.store, plan) is None or changed_files(self.store, plan):
             seen = look_at(plan)
             # The commit goes first: parts that are being replaced must not look finished.
             self.store.delete(unit_path(plan.name))

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from curation.store import LocalStore
 from schemas.corpus import ConfigError, CorpusConfig
 from schemas.run import RUN_JSON, RunState, StageName, StageState
@@ -78,7 +80,7 @@ def open_run(config: CorpusConfig, out: Path) -> Run:
     store = LocalStore(out)
     document = config.model_dump(mode="json")
     if store.exists(RUN_JSON):
-        state = RunState.model_validate_json(store.read(RUN_JSON))
+        state = read_run(out)
         if state.corpus != config.corpus:
             raise ConfigError(
                 f"--out {out}: holds a run of corpus {state.corpus!r}, not {config.corpus!r}; allowed: a new or empty "
@@ -122,7 +124,13 @@ def read_run(path: Path) -> RunState:
     store = LocalStore(path)
     if not store.exists(RUN_JSON):
         raise ConfigError(f"RUN is {path}: it holds no {RUN_JSON}; allowed: a folder that `clipstrata build` wrote")
-    return RunState.model_validate_json(store.read(RUN_JSON))
+    try:
+        return RunState.model_validate_json(store.read(RUN_JSON))
+    except ValidationError as error:
+        raise ConfigError(
+            f"RUN is {path}: its {RUN_JSON} cannot be read ({error.error_count()} problems); restore that file, "
+            "or build into another folder"
+        ) from error
 
 
 def _versions() -> dict[str, str]:

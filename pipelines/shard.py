@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -79,7 +80,7 @@ class WriteShard(beam.DoFn):
         place = ShardPlace(tier=tier, source=source, bucket=bucket)
         store = LocalStore(self.root)
         stem = shard_stem(self.corpus, place)
-        tar = write_tar(samples, store, store.scratch("shards") / f"{stem}.tar")
+        tar = write_tar(samples, store, store.scratch("shards") / f"{stem}-{uuid.uuid4().hex}.tar")
         path = shard_path(self.corpus, place, tar.sha256)
         store.adopt(tar.path, path, tar.sha256)
         self.reporter.report("shard", {"samples": tar.samples, "bytes": tar.bytes})

@@ -24,12 +24,16 @@ from pipelines.watching import Watcher
 from schemas.arrow import HISTOGRAMS, parquet_bytes
 from schemas.canonical import canonical_json, digest_of, sha256_hex
 from schemas.manifest import BucketPlan, Fingerprints, Manifest, ShardFacts, SourceFacts
-from schemas.run import HISTOGRAMS_PARQUET, STATISTICS_JSON, chain_fingerprint, unit_path
+from schemas.run import HISTOGRAMS_PARQUET, STATISTICS_JSON, StageState, chain_fingerprint, unit_path
 from schemas.statistics import ScoreHistogram, ScorerFacts, Statistics
 from schemas.units import UnitCommit
 
 # Folders whose files belong to ingest units and go when their unit does.
 _PART_FOLDERS = ("records", "samples", "texts", "scores", "rejects")
+
+
+class StageNotReady(ValueError):
+    """A stage was asked for before the one that it stands on."""
 
 
 @dataclass
@@ -57,7 +61,7 @@ def ingest(run: Run, engine: EngineOptions, watcher: Watcher) -> BuildReport:
     names = sorted(path.rsplit("/", 1)[1] for path in run.store.list(folder))
     commits = _commits(run, names)
     _drop_stale_units(run, commits)
-    outputs = digest_of([[name, sha256_hex(run.store.read(unit_path(name)))] for name in names])
+    outputs = ingest_outputs(run, names)
     fingerprint = chain_fingerprint("ingest", "", facts=facts, units=names)
     seconds = time.monotonic() - started
     before = run.state.stage("ingest")
@@ -75,6 +79,11 @@ def ingest(run: Run, engine: EngineOptions, watcher: Watcher) -> BuildReport:
     # Judging loads no model: what it must know of the scorer lies in run.json.
     run.note_scorer(facts_of_scorer)
     return BuildReport(limits_broken=list(over_reject_limit(config, sum_ledgers(commits, config))))
+
+
+def ingest_outputs(run: Run, units: list[str]) -> str:
+    """Return the digest of what ingest wrote: each unit's commit, which holds the digests of its parts."""
+    return digest_of([[unit, sha256_hex(run.store.read(unit_path(unit)))] for unit in sorted(units)])
 
 
 def _commits(run: Run, names: list[str]) -> list[UnitCommit]:
@@ -120,15 +129,13 @@ def _ingest_timings(run: Run) -> dict[str, float]:
 def judge(run: Run, engine: EngineOptions, watcher: Watcher) -> Statistics:
     """Count, cut, group and select; reads no media. Up to date when its config and inputs are those of last time."""
     started = time.monotonic()
-    before = run.state.stage("ingest")
-    if before is None:
-        raise LookupError("this run has no finished ingest; run `clipstrata ingest` or `clipstrata build` first")
+    commits = committed_units(run)
+    before = _matching_ingest(run, commits)
     fingerprint = chain_fingerprint("judge", before.outputs, config=_judge_config(run))
     done = run.state.stage("judge")
     if done is not None and done.fingerprint == fingerprint and done.outputs == _judge_outputs(run):
         return read_statistics(run)
     folder = run.fresh_scratch("judge")
-    commits = committed_units(run)
     with watcher.watch(run.root, "judge"):
         run_judge(run.config, str(run.root), [commit.unit for commit in commits], engine, folder)
     left = _read_scratch(run, folder)
@@ -141,6 +148,24 @@ def judge(run: Run, engine: EngineOptions, watcher: Watcher) -> Statistics:
     statistics = _write_statistics(run, commits, left)
     run.finish("judge", fingerprint, _judge_outputs(run), time.monotonic() - started)
     return statistics
+
+
+def _matching_ingest(run: Run, commits: list[UnitCommit]) -> StageState:
+    """Return the finished ingest that the units on disk are of.
+
+    Raises:
+        StageNotReady: there is none, it was stopped half way, or the corpus has other sources now.
+    """
+    before = run.state.stage("ingest")
+    if before is None:
+        raise StageNotReady("this run has no finished ingest; run `clipstrata ingest` or `clipstrata build` first")
+    strangers = {commit.source for commit in commits} - {source.name for source in run.config.sources}
+    if strangers or before.outputs != ingest_outputs(run, [commit.unit for commit in commits]):
+        raise StageNotReady(
+            "the units on disk are not those of the last finished ingest (it was stopped, or the sources changed); run "
+            "`clipstrata ingest` or `clipstrata build`"
+        )
+    return before
 
 
 def _judge_outputs(run: Run) -> str:
@@ -157,6 +182,7 @@ def _judge_config(run: Run) -> dict[str, Any]:
         "duplicates": config.duplicates.model_dump(mode="json"),
         "shards": config.shards.model_dump(mode="json"),
         "corpus": config.corpus,
+        "order": [source.name for source in config.sources],
     }
 
 
@@ -167,7 +193,7 @@ def _read_scratch(run: Run, folder: str) -> dict[str, Any]:
 
 def _scorer_facts(run: Run) -> ScorerFacts:
     if run.state.scorer is None:
-        raise LookupError("this run names no scorer; run `clipstrata ingest` or `clipstrata build` first")
+        raise StageNotReady("this run names no scorer; run `clipstrata ingest` or `clipstrata build` first")
     return run.state.scorer.model_copy(update={"aggregation": run.config.scorer.aggregation})
 
 
@@ -203,8 +229,9 @@ def shard(run: Run, engine: EngineOptions, watcher: Watcher, statistics: Statist
     started = time.monotonic()
     judged, ingested = run.state.stage("judge"), run.state.stage("ingest")
     if judged is None or ingested is None:
-        raise LookupError("this run is not judged yet; run `clipstrata judge` or `clipstrata build` first")
-    fingerprint = chain_fingerprint("shard", judged.outputs, ingest=ingested.outputs)
+        raise StageNotReady("this run is not judged yet; run `clipstrata judge` or `clipstrata build` first")
+    licences = [[source.name, source.licence.model_dump(mode="json")] for source in run.config.sources]
+    fingerprint = chain_fingerprint("shard", judged.outputs, ingest=ingested.outputs, licences=licences)
     current = _current_manifest(run, fingerprint)
     if current is not None:
         return current
@@ -251,7 +278,9 @@ def _draft_manifest(run: Run, statistics: Statistics, shards: list[ShardFacts], 
 
 def _source_facts(run: Run, statistics: Statistics) -> list[SourceFacts]:
     facts = []
-    for source, counted in zip(run.config.sources, statistics.sources, strict=True):
+    by_name = {counted.name: counted for counted in statistics.sources}
+    for source in run.config.sources:
+        counted = by_name[source.name]
         facts.append(
             SourceFacts(
                 name=source.name,

@@ -208,7 +208,11 @@ class TierWeights(Strict):
 
 
 class CorpusConfig(Strict):
-    """The whole of `CORPUS.yaml`."""
+    """The whole of `CORPUS.yaml`.
+
+    Attributes:
+        seed: of every choice that a source's reader makes by chance; now which captions a media pack swaps.
+    """
 
     corpus: str
     seed: int = Field(default=0, ge=0, le=2**31 - 1)

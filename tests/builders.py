@@ -11,9 +11,8 @@ from curation.unit_plan import UnitInput, ingest_facts, plan_unit
 from curation.unit_work import UnitTools, work_unit
 from pipelines.engine import EngineOptions
 from pipelines.run_folder import Run, open_run
-from pipelines.stages import judge, shard
+from pipelines.stages import ingest_outputs, judge, shard
 from pipelines.watching import Watcher
-from schemas.canonical import digest_of
 from schemas.corpus import CorpusConfig, load_corpus
 from schemas.records import Record
 from schemas.run import RUN_JSON, UNCOUNTED
@@ -126,8 +125,7 @@ def finish_fake_ingest(run: Run, corpus: Path) -> None:
     run.note_scorer(
         ScorerFacts(name="fake", digest=FakeScorer.digest, frame_plan="u2-4", aggregation="mean", prompt="{}")
     )
-    outputs = digest_of([commit.to_bytes().decode() for commit in commits])
-    run.finish("ingest", "f" * 64, outputs, 0.0)
+    run.finish("ingest", "f" * 64, ingest_outputs(run, [commit.unit for commit in commits]), 0.0)
 
 
 def counted_digests(root: Path) -> dict[str, str]:

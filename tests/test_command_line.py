@@ -34,8 +34,17 @@ WRONG = {
     "stats of no run": (["stats", "{folder}"], "holds no run.json"),
     "verify of no run": (["verify", "{folder}"], "holds no run.json"),
     "page of no run": (["dashboard", "absent"], "holds no run.json"),
+    "words after the dashes": (["stats", "run", "--", "--cleen"], "unknown argument '--cleen'"),
+    "a table that is none": (["build", "{notable}", "--out", "run"], "has no column 'video'"),
     "judging before ingest": (["judge", "{corpus}", "--out", "run"], "this run has no finished ingest"),
 }
+
+
+def exit_code(words: list[str]) -> int:
+    try:
+        return main(words)
+    except SystemExit as error:
+        return int(str(error.code))
 
 
 @pytest.mark.parametrize("case", WRONG)
@@ -44,8 +53,12 @@ def test_wrong_input_is_exit_2_with_the_way_out(
 ) -> None:
     corpus = write_corpus(tmp_path / "in")
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "in" / "empty.csv").write_text("")
+    notable = tmp_path / "in" / "notable.yaml"
+    notable.write_text(corpus.read_text().replace("stock.csv", "empty.csv"))
     words, message = WRONG[case]
-    assert main([word.format(corpus=corpus, folder=tmp_path / "in") for word in words]) == 2
+    assert exit_code([word.format(corpus=corpus, folder=tmp_path / "in", notable=notable) for word in words]) == 2
+    assert not (tmp_path / "run" / "units").exists()
     assert message in capsys.readouterr().err
 
 

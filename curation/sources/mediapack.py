@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from curation.sources.rows import BrokenRow, RawRow, Row, make_texts
+from curation.sources.rows import BrokenRow, RawRow, Row, make_texts, raw_row_bytes
 from schemas.corpus import ConfigError, SourceConfig
 from schemas.ids import stable_id
 from schemas.records import TextKind
@@ -25,25 +25,31 @@ CAPTIONED_SHARE = 0.6
 MAX_SPAN_S = 10.0
 
 
-def read_mediapack(source: SourceConfig) -> Iterator[Row]:
+def checked_part(source: SourceConfig) -> str:
+    """Return the source's part; raise ConfigError unless it is one of PARTS."""
+    if source.part is None or source.part not in PARTS:
+        raise ConfigError(f"sources.{source.name}.part is {source.part!r}; allowed: one of {', '.join(PARTS)}")
+    return source.part
+
+
+def read_mediapack(source: SourceConfig, seed: int) -> Iterator[Row]:
     """Yield the rows of one part of a pack, in the index's order.
 
     Raises:
         ConfigError: the part is not one of PARTS.
     """
-    if source.part not in PARTS:
-        raise ConfigError(f"sources.{source.name}.part is {source.part!r}; allowed: one of {', '.join(PARTS)}")
+    part = checked_part(source)
     entries = [entry for entry in _entries(Path(source.location))]
     good = [entry for entry in entries if isinstance(entry, dict)]
-    captions = _captions_of_others(good) if source.part == "mispaired" else {}
+    captions = _captions_of_others(good, seed) if part == "mispaired" else {}
     for number, entry in enumerate(entries, start=1):
         place = f"{Path(source.location).name} line {number}"
         if isinstance(entry, str):
             yield BrokenRow(place=place, detail=entry, raw=f"{place}: {entry}")
             continue
-        start_s, end_s = span_of_part(source.part, entry.get("duration_s"))
-        caption = captions.get(str(entry.get("file"))) if source.part == "mispaired" else entry.get("caption")
-        texts = {} if source.part == "bare" else {TextKind.CAPTION.value: caption}
+        start_s, end_s = span_of_part(part, entry.get("duration_s"))
+        caption = captions.get(str(entry.get("file"))) if part == "mispaired" else entry.get("caption")
+        texts = {} if part == "bare" else {TextKind.CAPTION.value: caption}
         cells = {"file": entry.get("file"), "start_s": start_s, "end_s": end_s, "texts": texts}
         yield RawRow(
             place=place,
@@ -57,7 +63,7 @@ def read_mediapack(source: SourceConfig) -> Iterator[Row]:
 
 def span_of_part(part: str, duration_s: Any) -> tuple[float | None, float | None]:
     """Return the span in seconds that a part takes of a video; a video of unknown length is taken whole."""
-    if part == "bare" or not isinstance(duration_s, int | float):
+    if part == "bare" or not isinstance(duration_s, int | float) or not 0 < duration_s < 1e9:
         return None, None
     middle = round(duration_s * CAPTIONED_SHARE, 3)
     if part == "captioned":
@@ -76,9 +82,9 @@ def _entries(index: Path) -> Iterator[dict[str, Any] | str]:
             yield entry if isinstance(entry, dict) else f"a {type(entry).__name__}; allowed: an object"
 
 
-def _captions_of_others(entries: list[dict[str, Any]]) -> dict[str, Any]:
+def _captions_of_others(entries: list[dict[str, Any]], seed: int) -> dict[str, Any]:
     """Return for each file the caption of another file: neighbours in an order by hash, so that none keeps its own."""
-    captioned = [entry for entry in entries if entry.get("caption")]
-    order = sorted(captioned, key=lambda entry: stable_id("mispaired", str(entry["file"])))
+    captioned = [entry for entry in entries if entry.get("caption") and isinstance(entry.get("file"), str)]
+    order = sorted(captioned, key=lambda entry: stable_id("mispaired", seed, raw_row_bytes({"file": entry["file"]})))
     following = [*order[1:], *order[:1]]
     return {str(entry["file"]): other["caption"] for entry, other in zip(order, following, strict=True)}

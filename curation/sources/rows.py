@@ -21,7 +21,7 @@ MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 MAX_LOCATOR_BYTES = 4096
 # Ten years; far beyond any video, and far inside the 64 bits of a column.
 MAX_TIME_US = 10 * 366 * 86_400 * 1_000_000
-_CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:\.\d+)?)")
+_CLOCK = re.compile(r"(?:(\d{1,9}):)?(\d{1,2}):(\d{1,2}(?:\.\d{1,12})?)")
 
 
 class RowProblem(ValueError):
@@ -71,7 +71,11 @@ def row_to_record(row: Row, source: SourceConfig, config: CorpusConfig) -> Recor
     if isinstance(row, BrokenRow):
         raw = row.raw.encode("utf-8", "backslashreplace")
         return _reject(source, record_id(source.name, raw), Reason.ROW_UNREADABLE, row.detail, row.place)
-    identity = record_id(source.name, raw_row_bytes(row.cells))
+    try:
+        identity = record_id(source.name, raw_row_bytes(row.cells))
+    except RecursionError:
+        broken = BrokenRow(place=row.place, detail="nested too deeply", raw=row.place)
+        return row_to_record(broken, source, config)
     try:
         locator = _locator(row.locator)
         path = _inside(source.media_root or ".", locator)
@@ -115,17 +119,17 @@ def parse_time(value: Any, unit_us: int) -> int | None:
         return _bounded(whole_s * 1_000_000 + round(float(seconds) * 1_000_000), value)
     try:
         number = float(value)
-    except (TypeError, ValueError):
-        raise RowProblem(Reason.FIELD_INVALID, f"time is {value!r}; allowed: a number or H:M:S.f") from None
+    except (TypeError, ValueError, OverflowError):
+        raise RowProblem(Reason.FIELD_INVALID, f"time is {value!r:.80}; allowed: a number or H:M:S.f") from None
     if isinstance(value, bool) or not math.isfinite(number):
-        raise RowProblem(Reason.FIELD_INVALID, f"time is {value!r}; allowed: a finite number")
-    return _bounded(round(number * unit_us), value)
+        raise RowProblem(Reason.FIELD_INVALID, f"time is {value!r:.80}; allowed: a finite number")
+    return _bounded(number * unit_us, value)
 
 
-def _bounded(time_us: int, value: Any) -> int:
-    if abs(time_us) > MAX_TIME_US:
-        raise RowProblem(Reason.FIELD_INVALID, f"time is {value!r}; allowed: under {MAX_TIME_US // 1_000_000} s")
-    return time_us
+def _bounded(time_us: float, value: Any) -> int:
+    if not abs(time_us) <= MAX_TIME_US:
+        raise RowProblem(Reason.FIELD_INVALID, f"time is {value!r:.80}; allowed: under {MAX_TIME_US // 1_000_000} s")
+    return round(time_us)
 
 
 def make_texts(pairs: Iterable[tuple[str, Any]]) -> tuple[Text, ...]:

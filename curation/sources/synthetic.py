@@ -17,16 +17,22 @@ def world_of(config: WorldConfig) -> World:
     return plan_world(WorldOptions(seed=config.seed, clips=config.clips))
 
 
+def checked_part(source: SourceConfig) -> str:
+    """Return the source's part; raise ConfigError unless it is a harvesting method."""
+    if source.part is None or source.part not in SOURCES:
+        raise ConfigError(f"sources.{source.name}.part is {source.part!r}; allowed: one of {', '.join(SOURCES)}")
+    return source.part
+
+
 def read_world(source: SourceConfig, config: WorldConfig) -> Iterator[Row]:
     """Yield the rows of one harvesting method.
 
     Raises:
         ConfigError: the part is no harvesting method of the world.
     """
-    if source.part not in SOURCES:
-        raise ConfigError(f"sources.{source.name}.part is {source.part!r}; allowed: one of {', '.join(SOURCES)}")
+    part = checked_part(source)
     unit = 1_000_000
-    for number, row in enumerate(world_of(config).rows(source.part), start=1):
+    for number, row in enumerate(world_of(config).rows(part), start=1):
         texts = tuple(
             Text(kind=text.kind, text=text.text, start_us=text.start_us, end_us=text.end_us) for text in row.texts
         )

@@ -11,14 +11,17 @@ import pytest
 
 from curation.manifests import read_manifest
 from curation.store import LocalStore
+from curation.unit_parts import finished_commit
+from curation.unit_plan import UnitInput, plan_unit
 from curation.verify import find_planted, remove_leftovers, verify_run
 from pipelines.run_folder import Run
 from schemas.arrow import SAMPLES, parquet_bytes, read_rows
 from schemas.canonical import sha256_hex
+from schemas.corpus import SourceConfig
 from schemas.manifest import LatestPointer, Manifest
 from schemas.run import LATEST_JSON, STATISTICS_JSON, manifest_path
 from schemas.units import UnitCommit
-from tests.builders import built_with_fakes
+from tests.builders import built_with_fakes, fake_facts, unit_inputs
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +109,11 @@ FAULTS: dict[str, tuple[Callable[[LocalStore], None], str]] = {
     "a bit of a clip": (lambda store: flip(store, first(store, "media")), "its bytes changed"),
     "a bit of a part": (lambda store: flip(store, first(store, "texts")), "its bytes changed"),
     "a bit of the selection": (lambda store: flip(store, "selection/plan.json"), "is not what manifests/v000001.json"),
+    "a torn unit commit": (lambda store: tear(store, first(store, "units")), "cannot be read"),
+    "a torn manifest": (lambda store: tear(store, manifest_path(1)), "cannot be read"),
+    "a torn pointer": (lambda store: tear(store, LATEST_JSON), "cannot be read"),
+    "torn statistics": (lambda store: tear(store, STATISTICS_JSON), "is not what manifests/v000001.json"),
+    "ledgers of two sources swapped in the manifest": (lambda store: swapped_ledgers(store), "the manifest's ledger"),
     "a truncated shard": (
         lambda store: store.write(first(store, "shards"), store.read(first(store, "shards"))[:-512]),
         "bytes; written were",
@@ -122,6 +130,16 @@ FAULTS: dict[str, tuple[Callable[[LocalStore], None], str]] = {
     "a unit lost with its ledger": (lost_unit, "stats say otherwise"),
     "statistics that lie": (changed_statistics, "stats say otherwise"),
 }
+
+
+def tear(store: LocalStore, path: str) -> None:
+    store.write(path, store.read(path)[:-40])
+
+
+def swapped_ledgers(store: LocalStore) -> None:
+    one, other, *rest = read_manifest(store, 1).sources
+    ledgers = {"ledger": other.ledger}, {"ledger": one.ledger}
+    rewrite_manifest(store, sources=(one.model_copy(update=ledgers[0]), other.model_copy(update=ledgers[1]), *rest))
 
 
 def flip_name(store: LocalStore) -> None:
@@ -151,6 +169,23 @@ def test_leftovers_are_listed_and_removed_and_nothing_else(pristine: Run, store:
     assert len(report.leftovers) == 3 and report.problems == []
     remove_leftovers(store, report)
     assert set(store.list("")) == before
+
+
+def test_a_damaged_unit_keeps_its_clips_and_is_mended_by_the_next_build(pristine: Run, store: LocalStore) -> None:
+    path = first(store, "records")
+    before = set(store.list("media"))
+    store.write(path, store.read(path)[:-1])
+    remove_leftovers(store, verify_run(store, pristine.config))
+    assert set(store.list("media")) == before != set()
+    plans = [
+        plan_unit(unit, source_of(pristine, unit), fake_facts(pristine.config)) for unit in unit_inputs(pristine.config)
+    ]
+    whole = [plan.name for plan in plans if finished_commit(store, plan)]
+    assert len(whole) == len(plans) - 1, "the damaged unit, and only it, is worked on again"
+
+
+def source_of(run: Run, unit: UnitInput) -> SourceConfig:
+    return next(source for source in run.config.sources if source.name == unit.source)
 
 
 def test_planted_copies_are_counted_as_found_only_when_they_share_a_clip(pristine: Run) -> None:

@@ -91,7 +91,7 @@ def test_killed_twenty_times_and_resumed_it_is_the_same(
         )
         try:
             # Most moments lie after the start-up, where files are written.
-            process.wait(timeout=moments.uniform(0.3 * seconds, 0.8 * seconds))
+            assert process.wait(timeout=moments.uniform(0.3 * seconds, 0.8 * seconds)) == 0
             _undo_a_little(out, moments)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)

@@ -12,7 +12,7 @@ import webdataset as wds
 from curation.manifests import commit_manifest, manifest_versions, read_manifest
 from curation.verify import verify_run
 from pipelines.run_folder import Run, open_run
-from pipelines.stages import judge, shard
+from pipelines.stages import StageNotReady, judge, shard
 from pipelines.watching import Watcher
 from schemas.arrow import SELECTION, read_rows
 from schemas.corpus import Cuts
@@ -109,6 +109,42 @@ def test_back_to_the_old_cut_gives_the_old_shards(run: Run) -> None:
         manifest = shard(changed, IN_PROCESS, QUIET, judge(changed, IN_PROCESS, QUIET))
     assert manifest.version == 3
     assert manifest.shards == first.shards
+
+
+def reordered(run: Run) -> Run:
+    return again(run, sources=tuple(reversed(run.config.sources)))
+
+
+def test_the_order_of_sources_mixes_nothing_up(run: Run) -> None:
+    before = {source.name: source for source in read_manifest(run.store, 1).sources}
+    changed = reordered(run)
+    manifest = shard(changed, IN_PROCESS, QUIET, judge(changed, IN_PROCESS, QUIET))
+    assert {source.name: source for source in manifest.sources} == before
+    assert [source.name for source in manifest.sources] == ["silent", "mined", "stock"]
+    assert verify_run(changed.store, changed.config).problems == []
+
+
+def test_changed_terms_reach_the_manifest_without_judging_again(run: Run) -> None:
+    licence = run.config.sources[0].licence.model_copy(update={"terms": "new terms"})
+    sources = tuple(source.model_copy(update={"licence": licence}) for source in run.config.sources)
+    changed = again(run, sources=sources)
+    judged = changed.state.stage("judge")
+    manifest = shard(changed, IN_PROCESS, QUIET, judge(changed, IN_PROCESS, QUIET))
+    assert {source.terms for source in manifest.sources} == {"new terms"}
+    assert changed.state.stage("judge") == judged
+
+
+def test_units_of_an_unfinished_ingest_are_not_judged(run: Run) -> None:
+    path = next(run.store.list("units"))
+    run.store.write(path.replace(".json", "0.json"), run.store.read(path))
+    with pytest.raises((StageNotReady, FileNotFoundError)):
+        judge(run, IN_PROCESS, QUIET)
+
+
+def test_a_removed_source_wants_ingest_first(run: Run) -> None:
+    changed = again(run, sources=run.config.sources[:2])
+    with pytest.raises(StageNotReady, match="the sources changed"):
+        judge(changed, IN_PROCESS, QUIET)
 
 
 def test_a_missing_shard_is_written_again(run: Run) -> None:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from curation.sources import read_source
+from curation.sources import check_source, read_source
 from curation.sources.mediapack import span_of_part
 from curation.sources.rows import RowProblem, parse_span
 from schemas.corpus import ConfigError, CorpusConfig
@@ -41,6 +41,7 @@ def told(item: Record | Reject) -> tuple:
 
 CSV_ROWS = {
     "a plain row": ("a.mp4,0,2,a dog", ("a.mp4", 0, 2_000_000, ["a dog"])),
+    "a stray quote": ('a.mp4,0,2,"a dog', ("reject", "row_unreadable")),
     "no span": ("a.mp4,,,a dog", ("a.mp4", None, None, ["a dog"])),
     "clock times": ("a.mp4,0:01.5,1:00:02,a dog", ("a.mp4", 1_500_000, 3_602_000_000, ["a dog"])),
     "quotes and newlines": ('a.mp4,0,2,"a ""dog""\nruns"', ("a.mp4", 0, 2_000_000, ['a "dog" runs'])),
@@ -91,6 +92,62 @@ def test_json_lines_with_broken_rows(tmp_path: Path) -> None:
     assert found == [("a.mp4", None, None, ["one", "two"]), *rejects, ("b.mp4", None, None, [])]
 
 
+ODD_ROWS = {
+    "an integer of 400 digits": '{"video": "a.mp4", "start_s": 1' + "0" * 400 + "}",
+    "a number beyond a float's range in us": '{"video": "a.mp4", "start_s": 1e305}',
+    "a clock of 5,000 digits": '{"video": "a.mp4", "start_s": "' + "9" * 5000 + ':01:01"}',
+    "a locator with a surrogate": '{"video": "a\\ud800.mp4"}',
+    "a locator that is a list": '{"video": ["a.mp4"]}',
+}
+
+
+@pytest.mark.parametrize("case", ODD_ROWS)
+def test_an_odd_row_is_one_reject(case: str, tmp_path: Path) -> None:
+    table = tmp_path / "rows.jsonl"
+    table.write_text(ODD_ROWS[case] + "\n" + '{"video": "b.mp4"}')
+    found = [told(item) for item in read(config_for(table, format="jsonl"))]
+    assert found == [("reject", "field_invalid"), ("b.mp4", None, None, [])]
+
+
+@pytest.mark.parametrize("depth", [500, 990, 2_000])
+def test_a_row_nested_at_any_depth_never_stops_the_file(depth: int, tmp_path: Path) -> None:
+    table = tmp_path / "rows.jsonl"
+    nested = '{"video": "a.mp4", "x": ' + "[" * depth + "]" * depth + "}"
+    table.write_text(nested + "\n" + '{"video": "b.mp4"}')
+    found = [told(item) for item in read(config_for(table, format="jsonl"))]
+    assert len(found) == 2 and found[1][0] == "b.mp4"
+
+
+def test_a_stray_quote_costs_one_row_of_a_thousand(tmp_path: Path) -> None:
+    table = tmp_path / "rows.csv"
+    rows = [f"{number}.mp4,text {number}" for number in range(1_500)]
+    rows[3] = '3.mp4,"a quote that never ends'
+    table.write_text("\n".join(["video,caption", *rows]) + "\n")
+    found = [told(item)[0] for item in read(config_for(table, format="csv"))]
+    assert found.count("reject") == 1 and len(found) == 1_500
+
+
+def test_a_parquet_row_that_python_cannot_hold_is_one_reject(tmp_path: Path) -> None:
+    table = tmp_path / "rows.parquet"
+    broken = pa.array([b"fine", b"caf\xe9"], pa.binary()).view(pa.string())
+    pq.write_table(pa.table({"video": ["a.mp4", "b.mp4"], "caption": broken}), table)
+    found = [told(item)[0] for item in read(config_for(table, format="parquet"))]
+    assert found == ["a.mp4", "reject"]
+
+
+def test_a_misspelt_or_doubled_column_is_said_before_anything_runs(tmp_path: Path) -> None:
+    table = tmp_path / "rows.csv"
+    table.write_text("video,caption\na.mp4,x\n")
+    wrong = config_for(table, format="csv", columns={"texts": {"caption": "captoin"}})
+    with pytest.raises(ConfigError, match="has no column 'captoin'"):
+        check_source(wrong.sources[0])
+    table.write_text("video,caption,caption\na.mp4,x,y\n")
+    with pytest.raises(ConfigError, match=r"'caption'. twice"):
+        check_source(config_for(table, format="csv").sources[0])
+    with pytest.raises(ConfigError, match="is no csv"):
+        check_source(config_for(tmp_path, format="csv").sources[0])
+
+
 def test_deep_json_is_a_reject_and_no_crash(tmp_path: Path) -> None:
     table = tmp_path / "rows.jsonl"
     table.write_text("[" * 100_000 + "\n" + '{"video": "a.mp4"}')
@@ -112,7 +169,7 @@ def test_parquet_with_a_column_mapping(tmp_path: Path) -> None:
 def test_a_table_of_another_kind_is_a_config_error(name: str, content: bytes, tmp_path: Path) -> None:
     table = tmp_path / name
     table.write_bytes(content)
-    with pytest.raises(ConfigError, match=r"name the column that holds the video|no Parquet file"):
+    with pytest.raises(ConfigError, match=r"name the columns that hold|is no parquet file"):
         read(config_for(table, format=table.suffix[1:]))
 
 
