@@ -6,7 +6,7 @@ import hashlib
 import io
 import itertools
 import tarfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -26,30 +26,37 @@ FINE_BITS = 16
 TAR_BLOCK_BYTES = 512
 MEMBER_OVERHEAD_BYTES = 3 * 2 * TAR_BLOCK_BYTES + 4096
 
-Sizes = dict[int, tuple[int, int]]
+# (samples, bytes) of a bucket
+Size = tuple[int, int]
 
 
-def fine_size(row: Selection) -> tuple[int, tuple[int, int]]:
-    """Return (fine bucket, (samples, bytes)) of a sample that will be sharded."""
+def fine_size(row: Selection) -> tuple[int, Size]:
+    """Return (fine bucket, size) of a sample that will be sharded."""
     return bucket_of(row.sample_id, FINE_BITS), (1, row.media_bytes + MEMBER_OVERHEAD_BYTES)
 
 
-def add_sizes(into: Sizes, bucket: int, size: tuple[int, int]) -> None:
-    """Add a size to a bucket of an accumulator."""
-    samples, total_bytes = into.get(bucket, (0, 0))
-    into[bucket] = (samples + size[0], total_bytes + size[1])
+def add_sizes(sizes: Iterable[Size]) -> Size:
+    """Return the sum of sizes."""
+    samples, total_bytes = 0, 0
+    for more_samples, more_bytes in sizes:
+        samples, total_bytes = samples + more_samples, total_bytes + more_bytes
+    return samples, total_bytes
 
 
-def bucket_bits(sizes: Sizes, options: ShardOptions) -> int:
-    """Return the fewest hash bits with which every bucket fits the options: a function of the samples alone."""
-    max_bytes = options.max_mb * 1_000_000
-    for bits in range(FINE_BITS):
-        coarse: Sizes = {}
-        for bucket, size in sizes.items():
-            add_sizes(coarse, bucket >> (FINE_BITS - bits), size)
-        if all(samples <= options.max_samples and total <= max_bytes for samples, total in coarse.values()):
-            return bits
-    return FINE_BITS
+def levels_of(bucket: int, size: Size) -> Iterator[tuple[tuple[int, int], Size]]:
+    """Yield ((bits, bucket), size) of the bucket that a fine bucket lies in, for each number of bits."""
+    for bits in range(FINE_BITS + 1):
+        yield (bits, bucket >> (FINE_BITS - bits)), size
+
+
+def bits_wanted(bits: int, size: Size, options: ShardOptions) -> int:
+    """Return how many bits one bucket asks for: one more than its own when it does not fit, else none.
+
+    The most that any bucket of any level asks for is the fewest bits with which every bucket fits, because what fits
+    fits when it is split, too.
+    """
+    fits = size[0] <= options.max_samples and size[1] <= options.max_mb * 1_000_000
+    return 0 if fits else min(bits + 1, FINE_BITS)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,12 +21,12 @@ from curation.judging import (
     tally_sample,
     tally_selection,
 )
-from curation.packing import bucket_bits, fine_size
+from curation.packing import Size, add_sizes, bits_wanted, fine_size, levels_of
 from curation.store import LocalStore
 from curation.tiers import resolve_cuts
 from curation.unit_parts import read_commit
 from curation.unit_reading import SampleFacts, count_rejects, merge_facts, read_facts
-from pipelines.combiners import AddSizes, CountScores
+from pipelines.combiners import CountScores
 from pipelines.engine import EngineOptions, running
 from schemas.arrow import SELECTION, parquet_bytes, plain_row
 from schemas.canonical import canonical_json
@@ -93,6 +93,21 @@ def with_bucket(row: Selection, bits: dict[tuple[str, str], int]) -> Selection:
     if row.shard_bucket is None:
         return row
     return replace(row, shard_bucket=bucket_of(row.sample_id, bits[row.tier, row.source]))
+
+
+def keyed_size(row: Selection) -> tuple[tuple[str, str, int], Size]:
+    """Return ((tier, source, fine bucket), size) of a row."""
+    bucket, size = fine_size(row)
+    return (row.tier, row.source, bucket), size
+
+
+def keyed_levels(
+    element: tuple[tuple[str, str, int], Size],
+) -> Iterator[tuple[tuple[str, str, int, int], Size]]:
+    """Yield ((tier, source, bits, bucket), size) for each number of bits."""
+    (tier, source, bucket), size = element
+    for (bits, coarse), same_size in levels_of(bucket, size):
+        yield (tier, source, bits, coarse), same_size
 
 
 class WriteSelection(beam.DoFn):
@@ -192,9 +207,13 @@ class JudgeSamples(beam.PTransform):
         sharded = rows | "Sharded" >> beam.Filter(lambda row: row.shard_bucket is not None)
         bits = (
             sharded
-            | "FineSizes" >> beam.Map(lambda row: ((row.tier, row.source), fine_size(row)))
-            | "AddSizes" >> beam.CombinePerKey(AddSizes())
-            | "BucketBits" >> beam.MapTuple(lambda place, sizes: (place, bucket_bits(sizes, config.shards)))
+            | "FineSizes" >> beam.Map(keyed_size)
+            | "AddFineSizes" >> beam.CombinePerKey(add_sizes)
+            | "Levels" >> beam.FlatMap(keyed_levels)
+            | "AddSizes" >> beam.CombinePerKey(add_sizes)
+            | "BitsWanted"
+            >> beam.MapTuple(lambda key, size: ((key[0], key[1]), bits_wanted(key[2], size, config.shards)))
+            | "BucketBits" >> beam.CombinePerKey(max)
         )
         _ = bits | "WriteBits" >> beam.MapTuple(
             lambda place, value: write_scratch(root, folder, "bits-" + "-".join(place), [*place, value])

@@ -175,8 +175,8 @@ class TextLimits(Strict):
     """
 
     max_bytes: int = Field(default=4096, ge=16, le=16_384)
-    max_texts: int = Field(default=32, ge=1, le=128)
-    max_total_bytes: int = Field(default=24_576, ge=16, le=32_768)
+    max_texts: int = Field(default=32, ge=1, le=64)
+    max_total_bytes: int = Field(default=24_576, ge=16, le=24_576)
 
 
 class DuplicatePolicy(Strict):

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.packing import FINE_BITS, MediaDamaged, PackedSample, Sizes, add_sizes, bucket_bits, write_tar
+from curation.packing import (
+    FINE_BITS,
+    MediaDamaged,
+    PackedSample,
+    Size,
+    add_sizes,
+    bits_wanted,
+    levels_of,
+    write_tar,
+)
 from curation.store import LocalStore
 from schemas.corpus import ShardOptions
 from schemas.run import media_path
@@ -66,21 +75,27 @@ def test_a_changed_clip_never_reaches_a_shard(store: LocalStore, tmp_path: Path)
         write_tar([sample("a")], store, tmp_path / "a.tar")
 
 
-@given(
-    st.dictionaries(
-        st.integers(0, 2**FINE_BITS - 1), st.tuples(st.integers(1, 4), st.integers(1, 900_000)), max_size=40
-    )
+SIZES = st.dictionaries(
+    st.integers(0, 2**FINE_BITS - 1), st.tuples(st.integers(1, 4), st.integers(1, 900_000)), max_size=40
 )
-def test_the_fewest_bits_that_fit_are_taken(sizes: Sizes) -> None:
+
+
+@given(SIZES)
+def test_the_fewest_bits_that_fit_are_taken(sizes: dict[int, Size]) -> None:
     options = ShardOptions(max_mb=1, max_samples=6)
+    levels: dict[tuple[int, int], list[Size]] = {}
+    for bucket, size in sizes.items():
+        for key, same in levels_of(bucket, size):
+            levels.setdefault(key, []).append(same)
+    bits = max((bits_wanted(key[0], add_sizes(parts), options) for key, parts in levels.items()), default=0)
 
-    def fits(bits: int) -> bool:
-        coarse: Sizes = {}
+    def fits(wanted: int) -> bool:
+        coarse: dict[int, list[Size]] = {}
         for bucket, size in sizes.items():
-            add_sizes(coarse, bucket >> (FINE_BITS - bits), size)
-        return all(samples <= 6 and total <= 1_000_000 for samples, total in coarse.values())
+            coarse.setdefault(bucket >> (FINE_BITS - wanted), []).append(size)
+        sums = [(sum(size[0] for size in parts), sum(size[1] for size in parts)) for parts in coarse.values()]
+        return all(samples <= 6 and total_bytes <= 1_000_000 for samples, total_bytes in sums)
 
-    bits = bucket_bits(sizes, options)
     assert bits == FINE_BITS or fits(bits)
     assert bits == 0 or not fits(bits - 1)
 
