@@ -1,0 +1,154 @@
+"""Blocks that all towers share. Attribute names are the state names that `transformers` reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from training.model.config import LAYER_NORM_EPS
+
+# 1 / softplus(0): a per-dimension scale of 0 leaves the query as it is (published pooling layer)
+SOFTPLUS_UNIT = 1.442695041
+TABLE_STD = 0.02  # initial spread of learned position tables, as in ViT
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockSize:
+    """What a transformer block needs to be built; `activation` maps [..., M] to [..., M]."""
+
+    width: int
+    heads: int
+    mlp_width: int
+    logit_cap: float
+    activation: Callable[[Tensor], Tensor] = F.gelu  # exact erf form, as published
+
+
+def new_linear(inputs: int, outputs: int) -> nn.Linear:
+    """A biased linear layer, weights Xavier-uniform, bias 0."""
+    layer = nn.Linear(inputs, outputs)
+    nn.init.xavier_uniform_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+class OffsetLayerNorm(nn.Module):
+    """Layer norm whose stored weight is an offset from 1, as in the published checkpoints."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(width))
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise [..., D] over D."""
+        return F.layer_norm(x, self.weight.shape, 1.0 + self.weight, self.bias, LAYER_NORM_EPS)
+
+
+def split_heads(x: Tensor, heads: int) -> Tensor:
+    """[B, N, heads * H] -> [B, heads, N, H]."""
+    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def join_heads(x: Tensor) -> Tensor:
+    """[B, heads, N, H] -> [B, N, heads * H]."""
+    return x.transpose(1, 2).flatten(2)
+
+
+def attend(logits: Tensor, value: Tensor, visible: Tensor | None) -> Tensor:
+    """Mix values by softmax: logits [B, heads, Q, K], value [B, heads, K, H] -> [B, heads, Q, H].
+
+    visible: bool, broadcastable to the logits; False hides. A row that sees nothing mixes all values evenly, because
+    the fill is finite: no NaN. The softmax runs in float32 whatever the activations are, as published.
+    """
+    if visible is not None:
+        logits = logits.masked_fill(~visible, torch.finfo(logits.dtype).min)
+    return logits.softmax(dim=-1, dtype=torch.float32).to(value.dtype) @ value
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention with soft-capped logits."""
+
+    def __init__(self, size: BlockSize) -> None:
+        super().__init__()
+        self.heads = size.heads
+        self.logit_cap = size.logit_cap
+        self.scale = (size.width // size.heads) ** -0.5
+        self.q_proj = new_linear(size.width, size.width)
+        self.k_proj = new_linear(size.width, size.width)
+        self.v_proj = new_linear(size.width, size.width)
+        self.o_proj = new_linear(size.width, size.width)
+
+    def forward(self, x: Tensor, visible: Tensor | None = None) -> Tensor:
+        """[B, N, D] -> [B, N, D]; visible: bool, broadcastable to [B, heads, N, N], applied after the cap."""
+        query = split_heads(self.q_proj(x) * self.scale, self.heads)
+        key = split_heads(self.k_proj(x), self.heads)
+        value = split_heads(self.v_proj(x), self.heads)
+        logits = self.logit_cap * torch.tanh(query @ key.transpose(-1, -2) / self.logit_cap)
+        mixed: Tensor = self.o_proj(join_heads(attend(logits, value, visible)))
+        return mixed
+
+
+class Mlp(nn.Module):
+    """Two linear layers with an activation between them."""
+
+    def __init__(self, size: BlockSize) -> None:
+        super().__init__()
+        self.activation = size.activation
+        self.fc1 = new_linear(size.width, size.mlp_width)
+        self.fc2 = new_linear(size.mlp_width, size.width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., D] -> [..., D]."""
+        mapped: Tensor = self.fc2(self.activation(self.fc1(x)))
+        return mapped
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block: norm, attention, residual; norm, MLP, residual."""
+
+    def __init__(self, size: BlockSize) -> None:
+        super().__init__()
+        self.layernorm_before = OffsetLayerNorm(size.width)
+        self.attention = Attention(size)
+        self.layernorm_after = OffsetLayerNorm(size.width)
+        self.mlp = Mlp(size)
+
+    def forward(self, x: Tensor, visible: Tensor | None = None) -> Tensor:
+        """[B, N, D] -> [B, N, D]; visible as in `Attention`."""
+        x = x + self.attention(self.layernorm_before(x), visible)
+        mapped: Tensor = x + self.mlp(self.layernorm_after(x))
+        return mapped
+
+
+class AttentionPool(nn.Module):
+    """One learned query attends over all tokens; the head of probes and of the video-text model.
+
+    inner: width of the attention, a multiple of heads; the video-text model uses 4 * D, classifiers D. Logits are not
+    capped here. There is no norm: the video-text model puts its own behind it.
+    """
+
+    def __init__(self, width: int, heads: int, inner: int) -> None:
+        super().__init__()
+        if inner % heads:
+            raise ValueError(f"inner is {inner} with heads {heads}; allowed: a multiple of heads; change one of them")
+        self.heads = heads
+        self.scale = SOFTPLUS_UNIT * (inner // heads) ** -0.5
+        self.per_dim_scale = nn.Parameter(torch.zeros(inner // heads))
+        self.pooling_attention_query = nn.Parameter(torch.randn(1, 1, width) * width**-0.5)
+        self.q_proj = new_linear(width, inner)
+        self.k_proj = new_linear(width, inner)
+        self.v_proj = new_linear(width, inner)
+        self.o_proj = new_linear(inner, width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """[B, N, D] -> [B, D]."""
+        query = split_heads(self.q_proj(self.pooling_attention_query), self.heads)
+        query = query * (self.scale * F.softplus(self.per_dim_scale))
+        key = split_heads(self.k_proj(tokens), self.heads)
+        value = split_heads(self.v_proj(tokens), self.heads)
+        mixed: Tensor = self.o_proj(join_heads(attend(query @ key.transpose(-1, -2), value, None)))
+        return mixed.squeeze(1)

@@ -1,0 +1,73 @@
+"""The video-text model: encoder, auxiliary layers and pooling on one side, the text tower on the other."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from training.model.config import EncoderConfig, TextConfig, check_count
+from training.model.encoder import VideoEncoder
+from training.model.layers import AttentionPool, Block, BlockSize, OffsetLayerNorm
+from training.model.text import TextTower
+
+UNIT_EPS = 1e-12  # published code: under the square root of the unit-length division
+INNER_FACTOR = 4  # published code: the pooler's attention is 4 * D wide
+AUXILIARY_LAYERS = 2  # published configurations
+
+
+def unit_length(x: Tensor) -> Tensor:
+    """[..., D] -> the same with length 1, in float32; a zero vector stays zero."""
+    x = x.float()
+    return x * torch.rsqrt(x.square().sum(dim=-1, keepdim=True).clamp(min=UNIT_EPS))
+
+
+class VideoTower(nn.Module):
+    """Frames to one vector a clip, not normalised to unit length."""
+
+    def __init__(self, config: EncoderConfig, auxiliary_layers: int = AUXILIARY_LAYERS) -> None:
+        super().__init__()
+        if auxiliary_layers != 0:  # none at all is the paper's own description
+            check_count("auxiliary_layers", auxiliary_layers)
+        size = BlockSize(width=config.width, heads=config.heads, mlp_width=config.mlp_width, logit_cap=config.logit_cap)
+        self.vision_model = VideoEncoder(config)
+        self.auxiliary_layers = nn.ModuleList([Block(size) for _ in range(auxiliary_layers)])
+        self.head = AttentionPool(config.width, config.heads, INNER_FACTOR * config.width)
+        self.head_layernorm = OffsetLayerNorm(config.width)
+
+    def forward(self, frames: Tensor, keep: Tensor | None = None) -> Tensor:
+        """Arguments as in `VideoEncoder` -> [B, D]."""
+        return self.pool(self.vision_model(frames, keep).tokens)
+
+    def pool(self, tokens: Tensor) -> Tensor:
+        """Encoder tokens [B, M, D], any subset of a clip's -> [B, D]: attention over all of them, then the pooler."""
+        for layer in self.auxiliary_layers:
+            tokens = layer(tokens)
+        pooled: Tensor = self.head_layernorm(self.head(tokens))
+        return pooled
+
+
+class VideoTextModel(nn.Module):
+    """Both towers. Embeddings have unit length; a temperature is the loss's business, the checkpoints hold none."""
+
+    def __init__(self, video: EncoderConfig, text: TextConfig, auxiliary_layers: int = AUXILIARY_LAYERS) -> None:
+        super().__init__()
+        if video.width != text.width:
+            raise ValueError(
+                f"text width is {text.width} and video width {video.width}; allowed: equal widths; change one of them"
+            )
+        self.video_model = VideoTower(video, auxiliary_layers)
+        self.text_model = TextTower(text)
+
+    def embed_video(self, frames: Tensor, keep: Tensor | None = None) -> Tensor:
+        """Arguments as in `VideoEncoder` -> float32 [B, D], unit length."""
+        return unit_length(self.video_model(frames, keep))
+
+    def embed_text(self, ids: Tensor, paddings: Tensor) -> Tensor:
+        """Arguments as in `TextTower` -> float32 [B, D], unit length."""
+        return unit_length(self.text_model(ids, paddings))
+
+    def forward(
+        self, frames: Tensor, ids: Tensor, paddings: Tensor, keep: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return (video, text) embeddings, each float32 [B, D] of unit length."""
+        return self.embed_video(frames, keep), self.embed_text(ids, paddings)
