@@ -1,0 +1,44 @@
+"""From a run's shards to batches: checked shards, samples, frames, a decoded cache and an order that needs no state."""
+
+from training.data.batches import Batch, BatchOptions, BatchPlan, ClipBatch, SourceTooSmall, clip_batch, plan_batches
+from training.data.cache import CachedSample, CacheRefused, DecodedCache, ensure_cache, open_cache, write_cache
+from training.data.frames import ClipRefused, frame_indices, read_frames
+from training.data.shards import (
+    ManifestRefused,
+    ShardDamaged,
+    ShardMissing,
+    ShardOffContract,
+    ShardRefused,
+    ShardSample,
+    manifest_digest,
+    read_run_manifest,
+    shard_samples,
+)
+
+__all__ = [
+    "Batch",
+    "BatchOptions",
+    "BatchPlan",
+    "CacheRefused",
+    "CachedSample",
+    "ClipBatch",
+    "ClipRefused",
+    "DecodedCache",
+    "ManifestRefused",
+    "ShardDamaged",
+    "ShardMissing",
+    "ShardOffContract",
+    "ShardRefused",
+    "ShardSample",
+    "SourceTooSmall",
+    "clip_batch",
+    "ensure_cache",
+    "frame_indices",
+    "manifest_digest",
+    "open_cache",
+    "plan_batches",
+    "read_frames",
+    "read_run_manifest",
+    "shard_samples",
+    "write_cache",
+]
