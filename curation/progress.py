@@ -20,13 +20,6 @@ class Reporter(Protocol):
     def report(self, event: str, amounts: Mapping[str, float]) -> None: ...
 
 
-class NullReporter:
-    """A reporter that nobody watches."""
-
-    def report(self, event: str, amounts: Mapping[str, float]) -> None:
-        """Forget the event."""
-
-
 class FileReporter:
     """Appends one JSON line per event to this process's own file under the run's `progress/` folder."""
 

@@ -24,7 +24,7 @@ class EngineOptions:
     """Flags for Beam, as given; empty means the embedded runner with one worker thread per core.
 
     Threads are enough there: the work of a unit is done in its media child, in ffmpeg and in the model, none of which
-    holds the interpreter. Worker processes cost 7 s of start per stage (docs/performance.md); ask for them with
+    holds the interpreter. Worker processes cost 7 s of start per stage (docs/design/0002); ask for them with
     `--direct_running_mode=multi_processing`.
 
     Attributes:
