@@ -21,6 +21,8 @@ STATISTICS_JSON = "stats/statistics.json"
 HISTOGRAMS_PARQUET = "stats/histograms.parquet"
 LATEST_JSON = "manifests/latest.json"
 REPORT_HTML = "report/index.html"
+ENCODER_FOLDER = "models/encoder"
+EVALUATION_JSON = "models/evaluation.json"
 
 # Folders that hold a clock or an attempt; nothing in them has part in a digest (nor has run.json).
 UNCOUNTED = ("progress", "tmp")
@@ -55,6 +57,16 @@ def selection_path(source: str, part: int) -> str:
 def manifest_path(version: int) -> str:
     """Return where a manifest version lies."""
     return f"manifests/v{version:06d}.json"
+
+
+def stage_folder(stage: int) -> str:
+    """Return where a training stage keeps its checkpoints, metrics and summary."""
+    return f"models/stage{stage}"
+
+
+def decoded_path(manifest_sha256: str, frames: int, size_px: int) -> str:
+    """Return where the decoded frames of a manifest's shards lie; the folder may be removed at any time."""
+    return f"tmp/decoded/{manifest_sha256[:16]}-{frames}x{size_px}"
 
 
 MANIFEST_NAME = re.compile(r"manifests/v(\d{6})\.json")
