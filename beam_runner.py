@@ -66,7 +66,7 @@ def _config_errors() -> tuple[type[Exception], ...]:
     from curation.scorers import ScorerUnavailable
     from pipelines.engine import EngineOptionsError
     from pipelines.stages import StageNotReady
-    from schemas.corpus import ConfigError
+    from schemas.config_file import ConfigError
 
     return ConfigError, EngineOptionsError, ScorerUnavailable, StageNotReady
 

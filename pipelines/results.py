@@ -12,7 +12,8 @@ from dashboard import render_page
 from pipelines.build import page_facts
 from pipelines.run_folder import read_run
 from pipelines.world import planted_copies
-from schemas.corpus import ConfigError, CorpusConfig
+from schemas.config_file import ConfigError
+from schemas.corpus import CorpusConfig
 from schemas.run import REPORT_HTML, STATISTICS_JSON
 from schemas.statistics import Statistics
 

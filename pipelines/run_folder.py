@@ -14,7 +14,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from curation.store import LocalStore
-from schemas.corpus import ConfigError, CorpusConfig
+from schemas.config_file import ConfigError
+from schemas.corpus import CorpusConfig
 from schemas.run import RUN_JSON, RunState, StageName, StageState
 from schemas.statistics import ScorerFacts
 

@@ -7,27 +7,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from schemas.config_file import ConfigError, Strict, load_yaml, resolve_path
 from schemas.media import ClipFormat, MediaLimits
 from schemas.records import Origin, TextKind
 
 NAME_PATTERN = re.compile(r"[a-z0-9_]{1,40}")
 FORMATS = ("csv", "tsv", "jsonl", "parquet", "folder", "mediapack", "synthetic")
 TABLE_FORMATS = ("csv", "tsv", "jsonl", "parquet")
-
-
-class ConfigError(ValueError):
-    """The corpus file is wrong; the message is for the person who wrote it."""
-
-
-class Strict(BaseModel):
-    """A frozen model that refuses unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Licence(Strict):
@@ -258,47 +248,21 @@ def load_corpus(path: Path) -> CorpusConfig:
     Raises:
         ConfigError: the file cannot be read, does not parse, or holds a key or value that is not allowed.
     """
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"corpus file {path}: cannot be read ({error}); give the path of a YAML file") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"corpus file {path}: not YAML: {error}") from error
-    if not isinstance(document, dict):
-        raise ConfigError(f"corpus file {path}: holds {type(document).__name__}; allowed: keys such as `corpus:`")
-    try:
-        config = CorpusConfig.model_validate(document)
-    except ValidationError as error:
-        raise ConfigError(f"corpus file {path}:\n{_explain(error, document)}") from error
+    config = load_yaml(path, CorpusConfig, what="corpus file", guide="docs/corpus.md")
     return _with_resolved_paths(config, path.resolve().parent)
-
-
-def _explain(error: ValidationError, document: Any) -> str:
-    """Return one line per problem: where, the value, what is allowed, how to mend it."""
-    lines = []
-    for problem in error.errors():
-        where = ".".join(str(part) for part in problem["loc"]) or "(whole file)"
-        if problem["type"] == "extra_forbidden":
-            lines.append(f"  {where}: unknown key; check the spelling against docs/corpus.md, or remove it")
-        elif problem["type"] == "missing":
-            lines.append(f"  {where}: missing; add it (docs/corpus.md shows each key)")
-        else:
-            value = problem["input"] if not isinstance(problem["input"], dict) else "(a mapping)"
-            lines.append(f"  {where}: {problem['msg'].removeprefix('Value error, ')} (value: {value!r})")
-    return "\n".join(lines)
 
 
 def _with_resolved_paths(config: CorpusConfig, folder: Path) -> CorpusConfig:
     sources = []
     for source in config.sources:
-        location = _resolve(folder, source.location)
+        location = resolve_path(folder, source.location)
         if source.format != "synthetic" and not location.exists():
             raise ConfigError(
                 f"sources.{source.name}.location: {location} does not exist; allowed: a readable file or folder; "
                 "paths are relative to the corpus file"
             )
         default_root = location if source.format in ("folder", "synthetic") else location.parent
-        root = default_root if source.media_root is None else _resolve(folder, source.media_root)
+        root = default_root if source.media_root is None else resolve_path(folder, source.media_root)
         if source.format != "synthetic" and not root.is_dir():
             raise ConfigError(
                 f"sources.{source.name}.media_root: {root} is no folder; allowed: the folder that locators start from"
@@ -306,12 +270,7 @@ def _with_resolved_paths(config: CorpusConfig, folder: Path) -> CorpusConfig:
         sources.append(source.model_copy(update={"location": str(location), "media_root": str(root)}))
     scorer = config.scorer
     if scorer.model.startswith("."):
-        scorer = scorer.model_copy(update={"model": str(_resolve(folder, scorer.model))})
+        scorer = scorer.model_copy(update={"model": str(resolve_path(folder, scorer.model))})
     if scorer.pretrained is not None and scorer.pretrained.startswith("."):
-        scorer = scorer.model_copy(update={"pretrained": str(_resolve(folder, scorer.pretrained))})
+        scorer = scorer.model_copy(update={"pretrained": str(resolve_path(folder, scorer.pretrained))})
     return config.model_copy(update={"sources": tuple(sources), "scorer": scorer})
-
-
-def _resolve(folder: Path, text: str) -> Path:
-    path = Path(text).expanduser()
-    return path if path.is_absolute() else (folder / path).resolve()

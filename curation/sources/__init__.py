@@ -11,7 +11,8 @@ from curation.sources.mediapack import read_mediapack
 from curation.sources.rows import Row, row_to_record
 from curation.sources.synthetic import read_world
 from curation.sources.tables import read_table, table_columns
-from schemas.corpus import TABLE_FORMATS, ConfigError, CorpusConfig, SourceConfig
+from schemas.config_file import ConfigError
+from schemas.corpus import TABLE_FORMATS, CorpusConfig, SourceConfig
 from schemas.records import Record, Reject
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from curation.sources.rows import BrokenRow, RawRow, Row, make_texts, raw_row_bytes
-from schemas.corpus import ConfigError, SourceConfig
+from schemas.config_file import ConfigError
+from schemas.corpus import SourceConfig
 from schemas.ids import stable_id
 from schemas.records import TextKind
 

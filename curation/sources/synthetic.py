@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from curation.sources.rows import RawRow, Row
 from curation.world import SOURCES, World, WorldOptions, plan_world
-from schemas.corpus import ConfigError, SourceConfig, WorldConfig
+from schemas.config_file import ConfigError
+from schemas.corpus import SourceConfig, WorldConfig
 from schemas.records import Text
 
 

@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.sources.rows import BrokenRow, RawRow, Row, make_texts
-from schemas.corpus import ConfigError, SourceConfig
+from schemas.config_file import ConfigError
+from schemas.corpus import SourceConfig
 
 # csv refuses fields over 131,072 characters by default; a caption of a megabyte must reach the text rules instead.
 MAX_CELL_CHARS = 16 << 20

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.run_folder import only_build, open_run, read_run
-from schemas.corpus import ConfigError, load_corpus
+from schemas.config_file import ConfigError
+from schemas.corpus import load_corpus
 from tests.builders import write_corpus
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from schemas.corpus import ConfigError, Quantile, load_corpus
+from schemas.config_file import ConfigError
+from schemas.corpus import Quantile, load_corpus
 
 LICENCE = {"name": "CC0-1.0", "basis": "own", "terms": "ours"}
 
@@ -63,7 +64,7 @@ WRONG = {
         "columns.texts names kinds ['caption'] that text_kinds does not; add them",
     ),
     "mediapack without a part": (with_source(format="mediapack"), "format mediapack needs part"),
-    "not a mapping": (["corpus"], "holds list; allowed: keys such as `corpus:`"),
+    "not a mapping": (["corpus"], "holds list; allowed: keys as docs/corpus.md lists them"),
 }
 
 

@@ -10,7 +10,8 @@ import pytest
 from curation.sources import check_source, read_source
 from curation.sources.mediapack import span_of_part
 from curation.sources.rows import RowProblem, parse_span
-from schemas.corpus import ConfigError, CorpusConfig
+from schemas.config_file import ConfigError
+from schemas.corpus import CorpusConfig
 from schemas.records import Record, Reject
 
 LICENCE = {"name": "CC0-1.0", "basis": "own", "terms": "ours"}
