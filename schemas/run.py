@@ -6,6 +6,7 @@ Every path here is relative to the run folder, so that the same layout serves a 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -64,9 +65,9 @@ def stage_folder(stage: int) -> str:
     return f"models/stage{stage}"
 
 
-def decoded_path(manifest_sha256: str, frames: int, size_px: int) -> str:
+def decoded_path(manifest_sha256: str, frames: int, size_px: int, tiers: Sequence[str] = ()) -> str:
     """Return where the decoded frames of a manifest's shards lie; the folder may be removed at any time."""
-    return f"tmp/decoded/{manifest_sha256[:16]}-{frames}x{size_px}"
+    return "-".join((f"tmp/decoded/{manifest_sha256[:16]}", f"{frames}x{size_px}", *sorted(tiers)))
 
 
 MANIFEST_NAME = re.compile(r"manifests/v(\d{6})\.json")

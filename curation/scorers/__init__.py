@@ -2,6 +2,7 @@
 
 from curation.scorers.base import FRAME_BATCH, TEXT_BATCH, Scorer, ScorerUnavailable
 from curation.scorers.open_clip_scorer import WORLD_CLIP, OpenClipScorer, load_open_clip
+from curation.threads import SPINS as SPINS
 
 __all__ = [
     "FRAME_BATCH",

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -83,9 +83,17 @@ class DecodedCache:
 
 
 def ensure_cache(
-    folder: Path, root: Path, manifest: Manifest, plan: FramePlan, tiers: Sequence[str] | None = None
+    folder: Path,
+    root: Path,
+    manifest: Manifest,
+    plan: FramePlan,
+    tiers: Sequence[str] | None = None,
+    on_sample: Callable[[int], None] | None = None,
 ) -> DecodedCache:
     """Open the cache at `folder`, or make it of the run's shards if nothing is there.
+
+    Args:
+        on_sample: is told how many samples are decoded, after each one.
 
     Raises:
         CacheRefused: something else is there.
@@ -96,8 +104,15 @@ def ensure_cache(
         manifest_sha256=manifest_digest(manifest), plan=plan, tiers=None if tiers is None else tuple(tiers)
     )
     if not folder.exists():
-        write_cache(folder, shard_samples(root, manifest, tiers), identity)
+        write_cache(folder, _counted(shard_samples(root, manifest, tiers), on_sample), identity)
     return open_cache(folder, identity)
+
+
+def _counted(samples: Iterable[ShardSample], on_sample: Callable[[int], None] | None) -> Iterator[ShardSample]:
+    for count, sample in enumerate(samples, start=1):
+        yield sample
+        if on_sample is not None:
+            on_sample(count)
 
 
 def write_cache(

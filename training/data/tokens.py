@@ -1,0 +1,88 @@
+"""Texts to token ids: a byte-level BPE that is learnt from the corpus's own texts and kept beside the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import torch
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from torch import Tensor
+
+PAD = "<pad>"
+PAD_ID = 0  # the published text tower's padding
+# Every byte has a token, so no text is unknown.
+SMALLEST_VOCABULARY = len(pre_tokenizers.ByteLevel.alphabet()) + 1
+
+
+class TextTokenizer:
+    """Cuts texts to `max_tokens` and pads each batch to its longest text; the tower adds its own class token."""
+
+    def __init__(self, tokenizer: Tokenizer, max_tokens: int) -> None:
+        self._file = str(tokenizer.to_str(pretty=False))
+        # A copy: truncation and padding are settings of the object.
+        self._tokenizer = Tokenizer.from_str(self._file)
+        self._tokenizer.enable_truncation(max_length=max_tokens)
+        self._tokenizer.enable_padding(pad_id=PAD_ID, pad_token=PAD)
+
+    @property
+    def vocabulary(self) -> int:
+        """How many ids there are."""
+        return int(self._tokenizer.get_vocab_size())
+
+    def __call__(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Return ids int64 [B, L] and paddings bool [B, L], True where a text has ended; L is at least 1."""
+        encoded = self._tokenizer.encode_batch(list(texts))
+        ids = [item.ids or [PAD_ID] for item in encoded]
+        present = [item.attention_mask or [0] for item in encoded]
+        return torch.tensor(ids, dtype=torch.int64), torch.tensor(present, dtype=torch.int64) == 0
+
+    def to_bytes(self) -> bytes:
+        """Return the tokenizer's file, which `load_tokenizer` and the tokenizers library read."""
+        return self._file.encode("utf-8")
+
+
+def learn_tokenizer(texts: Iterable[str], vocabulary: int, max_tokens: int) -> TextTokenizer:
+    """Learn at most `vocabulary` tokens from texts; the same texts in the same order give the same file.
+
+    Texts are brought into the published code's form first: lower case, punctuation as spaces, single spaces.
+
+    Raises:
+        ValueError: the vocabulary cannot hold every byte.
+    """
+    if vocabulary < SMALLEST_VOCABULARY:
+        raise ValueError(
+            f"vocabulary is {vocabulary}; allowed: from {SMALLEST_VOCABULARY}, a token for every byte; give more"
+        )
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.Sequence(
+        [
+            normalizers.NFKC(),
+            normalizers.Lowercase(),
+            normalizers.Replace(Regex(r"[\p{P}\s]+"), " "),
+            normalizers.Strip(),
+        ]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[PAD],
+        # The library gives its alphabet as a set; sorted, ids do not hang on the process.
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return TextTokenizer(tokenizer, max_tokens)
+
+
+def load_tokenizer(path: Path, max_tokens: int) -> TextTokenizer:
+    """Read a tokenizer's file.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    try:
+        return TextTokenizer(Tokenizer.from_str(path.read_text(encoding="utf-8")), max_tokens)
+    except Exception as error:  # the library raises nothing narrower
+        raise ValueError(f"{path}: cannot be read ({error}); allowed: the tokenizer file of a checkpoint") from error

@@ -1,0 +1,238 @@
+"""`clipstrata train`: one stage from its config to its summary."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from curation.displays import Display, new_display
+from curation.media import FramePlan
+from schemas.config_file import ConfigError
+from schemas.manifest import Manifest
+from schemas.run import CODE_VERSION, decoded_path
+from schemas.training import TrainingSummary
+from training.data import (
+    BatchOptions,
+    BatchPlan,
+    DecodedCache,
+    clip_batch,
+    ensure_cache,
+    manifest_digest,
+    plan_batches,
+    read_run_manifest,
+)
+from training.data.tokens import TextTokenizer, learn_tokenizer, load_tokenizer
+from training.loop.checkpoints import TOKENIZER, newest_checkpoint
+from training.loop.config import DECODERS, ENCODERS, TEXTS, StageOneConfig, TrainConfig
+from training.loop.fit import Fit, fit
+from training.loop.metrics import loss_curve, read_metrics, samples_by_source
+from training.loop.precision import Precision, resolve_precision
+from training.loop.trained import StageOneModel, open_stage_one
+from training.model import EncoderConfig, VideoTextModel
+from training.objectives import (
+    ContrastiveObjective,
+    ContrastiveParts,
+    DistillationObjective,
+    DistillationParts,
+    Objective,
+)
+
+SUMMARY_JSON = "summary.json"
+# Keys of a config that say where things lie or how often they are written; the result does not hang on them.
+_PLACES = {"run", "out", "teacher", "manifest", "checkpoint_every"}
+
+NewDisplay = Callable[[str], Display]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Start:
+    """What a stage stands on before its data is decoded."""
+
+    config: TrainConfig
+    manifest: Manifest
+    encoder: EncoderConfig
+    precision: Precision
+    identity: dict[str, Any]
+
+
+def train(config: TrainConfig, new_display: NewDisplay = new_display) -> TrainingSummary:
+    """Train one stage; goes on from the newest checkpoint, and does nothing when the stage is finished.
+
+    Raises:
+        ConfigError: the folder holds another training, or the teacher is not there.
+        ManifestRefused: the run has no finished shards.
+        TrainingStopped: a loss or a gradient is not finite.
+    """
+    start = _start(config)
+    _refuse_other(start)
+    finished = read_summary(config.folder)
+    if finished is not None and _is_finished(start):
+        return finished
+    cache = _decoded(start, new_display)
+    plan = plan_batches(cache.samples, _batch_options(config))
+    job = _job(start, cache, plan)
+    with _shown(f"stage {config.stage}: training", new_display) as display:
+        fit(job, display)
+    return _write_summary(start, job, plan)
+
+
+def _start(config: TrainConfig) -> _Start:
+    manifest = read_run_manifest(config.run_folder, config.manifest)
+    precision = resolve_precision(config.precision)
+    identity: dict[str, Any] = {
+        "config": config.model_dump(mode="json", exclude=_PLACES) | {"precision": precision.name},
+        "manifest_sha256": manifest_digest(manifest),
+        "manifest_version": manifest.version,
+        "code_version": CODE_VERSION,
+    }
+    if isinstance(config, StageOneConfig):
+        encoder = ENCODERS[config.model]()
+        identity |= {"encoder": asdict(encoder), "text": asdict(TEXTS[config.model]())}
+    else:
+        teacher = _finished_teacher(config.teacher_folder)
+        encoder = teacher.encoder.config
+        identity |= {"encoder": asdict(encoder), "decoder": asdict(DECODERS[config.decoder])}
+        identity |= {"teacher_sha256": teacher.weights_sha256}
+    return _Start(config=config, manifest=manifest, encoder=encoder, precision=precision, identity=identity)
+
+
+def _finished_teacher(folder: Path) -> StageOneModel:
+    teacher = open_stage_one(folder)
+    steps = teacher.identity["config"]["steps"]
+    if teacher.step != steps:
+        raise ConfigError(f"teacher {folder}: is at step {teacher.step} of {steps}; train stage 1 to its end first")
+    return teacher
+
+
+def _refuse_other(start: _Start) -> None:
+    found = newest_checkpoint(start.config.folder)
+    if found is None or found.facts.identity == start.identity:
+        return
+    other = sorted(
+        name
+        for name in start.identity.keys() | found.facts.identity.keys()
+        if start.identity.get(name) != found.facts.identity.get(name)
+    )
+    raise OtherTraining(
+        f"{start.config.folder}: holds the checkpoints of another training (other {', '.join(other)}); "
+        "allowed: an empty folder, or the same training; remove it, or give another `out`"
+    )
+
+
+class OtherTraining(ConfigError):
+    """A stage's folder holds checkpoints of another training."""
+
+
+def _is_finished(start: _Start) -> bool:
+    found = newest_checkpoint(start.config.folder)
+    return found is not None and found.facts.step == start.config.steps
+
+
+def read_summary(folder: Path) -> TrainingSummary | None:
+    """Return a stage's summary, or None where it has none."""
+    path = folder / SUMMARY_JSON
+    return TrainingSummary.model_validate_json(path.read_bytes()) if path.is_file() else None
+
+
+def _decoded(start: _Start, new_display: NewDisplay) -> DecodedCache:
+    plan = FramePlan(count=start.encoder.frames, size_px=start.encoder.image_px)
+    root, config = start.config.run_folder, start.config
+    folder = root / decoded_path(start.identity["manifest_sha256"], plan.count, plan.size_px, config.tiers or ())
+    total = sum(shard.samples for shard in start.manifest.shards if not config.tiers or shard.tier in config.tiers)
+    if folder.exists():
+        return ensure_cache(folder, root, start.manifest, plan, config.tiers)
+    with _shown("decoding the shards once", new_display) as display:
+        return ensure_cache(folder, root, start.manifest, plan, config.tiers, lambda done: display.show(done, total))
+
+
+@contextmanager
+def _shown(title: str, new_display: NewDisplay) -> Iterator[Display]:
+    display, started = new_display(title), time.monotonic()
+    try:
+        yield display
+    finally:
+        display.close(time.monotonic() - started)
+
+
+def _batch_options(config: TrainConfig) -> BatchOptions:
+    return BatchOptions(
+        size=config.batch_size,
+        seed=config.seed,
+        texts_only=config.stage == 1,
+        small_sources=config.small_sources,
+    )
+
+
+def _job(start: _Start, cache: DecodedCache, plan: BatchPlan) -> Fit:
+    objective, extra = _objective(start, cache)
+    return Fit(
+        config=start.config,
+        objective=objective,
+        batch_at=lambda step: clip_batch(cache, plan, step),
+        identity=start.identity,
+        precision=start.precision,
+        extra=extra,
+    )
+
+
+def _objective(start: _Start, cache: DecodedCache) -> tuple[Objective, dict[str, bytes]]:
+    """Return a stage's objective with fresh weights, which hang on the seed alone, and its files for checkpoints."""
+    config = start.config
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        if isinstance(config, StageOneConfig):
+            text = TEXTS[config.model]()
+            tokenizer = _tokenizer(config.folder, cache, text.vocabulary, text.max_tokens)
+            parts = ContrastiveParts(VideoTextModel(start.encoder, text))
+            files = {TOKENIZER: tokenizer.to_bytes()}
+            return ContrastiveObjective(parts, tokenizer, config.dropped_share), files
+        teacher = open_stage_one(config.teacher_folder).model.video_model
+        student = DistillationParts(teacher.vision_model, DECODERS[config.decoder])
+        return DistillationObjective(student, teacher, config.masked_share), {}
+
+
+def _tokenizer(folder: Path, cache: DecodedCache, vocabulary: int, max_tokens: int) -> TextTokenizer:
+    """Return the tokenizer of a training under way, or one that is learnt from its texts."""
+    found = newest_checkpoint(folder)
+    if found is not None:
+        return load_tokenizer(found.folder / TOKENIZER, max_tokens)
+    texts = (sample.text for sample in cache.samples if sample.text is not None)
+    return learn_tokenizer(texts, vocabulary, max_tokens)
+
+
+def _write_summary(start: _Start, job: Fit, plan: BatchPlan) -> TrainingSummary:
+    config = start.config
+    lines = read_metrics(config.folder)
+    seconds = sum(line["step_s"] for line in lines)
+    curve = loss_curve(lines)
+    checkpoint = newest_checkpoint(config.folder)
+    assert checkpoint is not None
+    summary = TrainingSummary(
+        stage=config.stage,
+        seed=config.seed,
+        steps=config.steps,
+        batch_size=config.batch_size,
+        samples=config.steps * config.batch_size,
+        samples_by_source=samples_by_source(lines, config.batch_size),
+        left_out=dict(plan.left_out),
+        parameters=sum(parameter.numel() for parameter in job.objective.trained.parameters()),
+        seconds=round(seconds, 3),
+        samples_per_s=round(config.steps * config.batch_size / seconds, 1),
+        wait_share=round(sum(line["wait_s"] for line in lines) / seconds, 4),
+        final_loss=curve[-1].loss,
+        trained_on=start.identity["manifest_sha256"],
+        manifest_version=start.identity["manifest_version"],
+        weights_sha256=checkpoint.facts.weights_sha256,
+        teacher_sha256=start.identity.get("teacher_sha256"),
+        curve=curve,
+    )
+    unfinished = config.folder / f"{SUMMARY_JSON}.part"
+    unfinished.write_bytes(summary.to_bytes())
+    unfinished.replace(config.folder / SUMMARY_JSON)
+    return summary

@@ -1,0 +1,98 @@
+"""The two decoders of stage 2 (arXiv 2402.13217, section 3.3 and Algorithm 1); neither outlives the training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from training.model.config import LOGIT_CAP, check_count, check_heads
+from training.model.layers import TABLE_STD, AttentionPool, Block, BlockSize, OffsetLayerNorm, new_linear
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecoderConfig:
+    """Both decoders have this size. The paper's (Table 11): width 512, 4 layers, mlp_width 2048."""
+
+    width: int = 512
+    heads: int = 8
+    mlp_width: int = 2048
+    layers: int = 4
+
+    def __post_init__(self) -> None:
+        for name in ("width", "heads", "mlp_width", "layers"):
+            check_count(name, getattr(self, name))
+        check_heads(self.width, self.heads)
+
+
+class _Trunk(nn.Module):
+    """Project in, attend over all tokens, norm, project out: [B, M, D] -> [B, M, D]."""
+
+    def __init__(self, outer: int, config: DecoderConfig) -> None:
+        super().__init__()
+        size = BlockSize(width=config.width, heads=config.heads, mlp_width=config.mlp_width, logit_cap=LOGIT_CAP)
+        self.project_in = new_linear(outer, config.width)
+        self.layers = nn.ModuleList([Block(size) for _ in range(config.layers)])
+        self.layernorm = OffsetLayerNorm(config.width)
+        self.project_out = new_linear(config.width, outer)
+
+    def attend(self, x: Tensor) -> Tensor:
+        """[B, M, W] -> [B, M, D]."""
+        for layer in self.layers:
+            x = layer(x)
+        predicted: Tensor = self.project_out(self.layernorm(x))
+        return predicted
+
+
+class LocalDecoder(_Trunk):
+    """Predicts every token of the teacher from the visible ones of the student.
+
+    Visible tokens and copies of one learned mask token are put into a random order, and only then get the embeddings of
+    the places: slot i always says that it is place i and holds anything. A student that starts as its teacher could
+    otherwise copy its visible tokens to where they belong.
+    """
+
+    def __init__(self, outer: int, places: int, config: DecoderConfig) -> None:
+        super().__init__(outer, config)
+        self.mask_token = nn.Parameter(torch.randn(1, 1, config.width) * TABLE_STD)
+        self.position_embeddings = nn.Parameter(torch.randn(1, places, config.width) * TABLE_STD)
+
+    def forward(self, visible: Tensor, order: Tensor) -> Tensor:
+        """Predict [B, T*N, D], slot i the teacher's token of place i.
+
+        Args:
+            visible: [B, V, D], the student's tokens, V below T*N.
+            order: int64 [B, T*N], one permutation a clip: slot i gets content order[i] of the visible tokens followed
+                by mask tokens.
+
+        Raises:
+            ValueError: the order is not [B, T*N].
+        """
+        places = self.position_embeddings.shape[1]
+        if order.shape != (visible.shape[0], places):
+            raise ValueError(
+                f"order is {tuple(order.shape)}; allowed: {(visible.shape[0], places)}; give a permutation a clip"
+            )
+        masks = self.mask_token.expand(visible.shape[0], places - visible.shape[1], -1)
+        content = torch.cat([self.project_in(visible), masks.to(visible.dtype)], dim=1)
+        shuffled = content.gather(1, order[..., None].expand(-1, -1, content.shape[2]))
+        return self.attend(shuffled + self.position_embeddings)
+
+
+class GlobalDecoder(_Trunk):
+    """Predicts the teacher's pooled vector from the visible tokens alone: no mask tokens, no order, no places."""
+
+    def __init__(self, outer: int, heads: int, config: DecoderConfig) -> None:
+        super().__init__(outer, config)
+        self.head = AttentionPool(outer, heads, outer)
+
+    def forward(self, visible: Tensor) -> Tensor:
+        """[B, V, D] -> [B, D], not of unit length."""
+        pooled: Tensor = self.head(self.attend(self.project_in(visible)))
+        return pooled
+
+
+def shuffled_order(clips: int, places: int, generator: torch.Generator) -> Tensor:
+    """Return one random permutation of all places for each clip: int64 [clips, places]."""
+    return torch.rand(clips, places, generator=generator).argsort(dim=1)
