@@ -16,7 +16,8 @@ from dataclasses import asdict, dataclass
 from importlib.resources import files
 from typing import Any
 
-from dashboard import tables
+from dashboard import encoder_tables, tables
+from schemas.evaluation import Evaluation
 from schemas.published import VIDEOPRISM_BUCKETS, VIDEOPRISM_SOURCES
 from schemas.statistics import (
     BEST_TEXT,
@@ -25,11 +26,24 @@ from schemas.statistics import (
     HISTOGRAM_STEP_1E4,
     Statistics,
 )
+from schemas.training import TrainingSummary
 
 STYLES = ("vendor/uplot/uPlot.min.css", "page.css")
-SCRIPTS = ("base.js", "csv.js", "bins.js", "table.js", "ridge.js", "overlay.js", "bars.js", "page.js")
+SCRIPTS = (
+    "base.js",
+    "csv.js",
+    "bins.js",
+    "table.js",
+    "ridge.js",
+    "overlay.js",
+    "bars.js",
+    "losses.js",
+    "encoder.js",
+    "page.js",
+)
 CHART_LIBRARY = "vendor/uplot/uPlot.iife.min.js"
 CHART_LICENCE = "vendor/uplot/LICENSE.txt"
+ENCODER_LINK = '<a href="#encoder">Encoder</a>'
 
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
@@ -45,6 +59,8 @@ class PageFacts:
     Attributes:
         manifest_version: the version of the manifest that the shards belong to; None before there is one.
         planted_duplicates: for a made-up world, what it planted: kind -> {"planted": n, "found": n}, or kind -> value.
+        training: the finished stages of the encoder, first stage first.
+        evaluation: what the frozen encoders can do. With neither, the page has no section about an encoder.
     """
 
     title: str
@@ -52,6 +68,8 @@ class PageFacts:
     shards: int
     shard_bytes: int
     planted_duplicates: dict[str, Any] | None = None
+    training: tuple[TrainingSummary, ...] = ()
+    evaluation: Evaluation | None = None
 
 
 def _asset(name: str) -> str:
@@ -109,11 +127,13 @@ def page_data(statistics: Statistics, facts: PageFacts) -> dict[str, Any]:
     ]
     if facts.planted_duplicates is not None:
         shown.append(tables.planted_table(facts.planted_duplicates))
+    found = (*tables.notices(statistics), *encoder_tables.encoder_notices(facts.training, facts.manifest_version))
     return {
-        "facts": {name: value for name, value in asdict(facts).items() if name != "planted_duplicates"},
+        "facts": {name: getattr(facts, name) for name in ("title", "manifest_version", "shards", "shard_bytes")},
         "headline": tables.headline(statistics),
-        "notices": [asdict(notice) for notice in tables.notices(statistics)],
+        "notices": [asdict(notice) for notice in found],
         "tables": {table.name: asdict(table) for table in shown},
+        "encoder": encoder_tables.encoder_data(facts.training, facts.evaluation),
         "tiers": list(tables.tier_totals(statistics)),
         "published": {
             "sources": [asdict(source) for source in VIDEOPRISM_SOURCES],
@@ -141,10 +161,13 @@ def render_page(statistics: Statistics, facts: PageFacts) -> str:
     style, script = _style(), _script()
     if "</style" in style.lower() or "</script" in script.lower() or "<!--" in script:
         raise AssetError("an asset of the page would end its element; write the sequence in two parts")
+    has_encoder = bool(facts.training) or facts.evaluation is not None
     parts = {
         "TITLE": html.escape(facts.title),
         "POLICY": html.escape(_policy(style, script), quote=False),
         "STYLE": style,
+        "LINK": ENCODER_LINK if has_encoder else "",
+        "ENCODER": _asset("encoder.html") if has_encoder else "",
         "DATA": inert_json(page_data(statistics, facts)),
         "SCRIPT": script,
     }

@@ -30,9 +30,11 @@ class Column:
     """One column.
 
     Attributes:
-        kind: text, mark, count, share, score, hours, bytes or check; the page aligns and formats by it.
+        kind: text, mark, digest, count, decimal, share, score, loss, hours, seconds, bytes or check; the page aligns
+            and formats by it.
         group: a heading over neighbouring columns of the same group, or "".
         hint: what the number is, in words, or "".
+        detail: shown only when a reader asks for every column; CSV always has it.
     """
 
     key: str
@@ -40,6 +42,7 @@ class Column:
     kind: str
     group: str = ""
     hint: str = ""
+    detail: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,15 +1,18 @@
-"""The report of a run as text for a person: ledgers, scores, tiers, duplicates and rejects in tables."""
+"""The report of a run as text for a person: ledgers, scores, tiers, duplicates and rejects, and the encoder."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from dashboard.encoder_tables import CHANCE_ROW, best_values, stage_name, summary_measures
+from schemas.evaluation import Evaluation
 from schemas.published import VIDEOPRISM_BUCKETS, VIDEOPRISM_SOURCES
 from schemas.statistics import BEST_TEXT, ScoreHistogram, SourceStatistics, Statistics
+from schemas.training import TrainingSummary
 
 HOUR_US = 3_600_000_000
 
@@ -36,10 +39,26 @@ def print_report(console: Console, statistics: Statistics, planted: tuple[int, i
     console.print(render_report(statistics, planted))
 
 
+def render_training(training: Sequence[TrainingSummary], evaluation: Evaluation | None) -> RenderableType:
+    """Return what the stages did and what the frozen encoders can do; nothing where there is neither."""
+    parts: list[RenderableType] = []
+    if training:
+        parts += [_training(training), *(_left_out(summary) for summary in training if summary.left_out)]
+    if evaluation is not None:
+        parts += [_evaluation(evaluation), *(Text(f"- {note}") for note in evaluation.notes)]
+    return Group(*parts)
+
+
+def print_training(console: Console, training: Sequence[TrainingSummary], evaluation: Evaluation | None) -> None:
+    """Print the training half of the report; names and notes are never read as markup."""
+    console.print(render_training(training, evaluation))
+
+
 def _table(title: str, *columns: str, numbers_from: int = 1) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", expand=False)
+    # As Text, because a plain str here would be read as markup.
+    table = Table(title=Text(title, style="bold"), title_justify="left", title_style="bold", expand=False)
     for position, column in enumerate(columns):
-        table.add_column(column, justify="right" if position >= numbers_from else "left", no_wrap=position == 0)
+        table.add_column(Text(column), justify="right" if position >= numbers_from else "left", no_wrap=position == 0)
     return table
 
 
@@ -165,3 +184,50 @@ def _reject_rows(statistics: Statistics) -> Iterator[tuple[str, str, str, str, i
     for source in statistics.sources:
         for reject in source.rejects:
             yield source.name, reject.stage, reject.scope, reject.reason, reject.count
+
+
+def _training(training: Sequence[TrainingSummary]) -> Table:
+    # A stage is a column: the facts of two stages then fit a narrow terminal.
+    table = _table("Training", "what", *(stage_name(summary) for summary in training))
+    told = [_training_facts(summary) for summary in training]
+    for name in told[0]:
+        _row(table, name, *(facts[name] for facts in told))
+    return table
+
+
+def _training_facts(summary: TrainingSummary) -> dict[str, str]:
+    return {
+        "steps x batch": f"{summary.steps} x {summary.batch_size}",
+        "samples": str(summary.samples),
+        "samples/s": f"{summary.samples_per_s:.1f}",
+        "waiting for data": f"{summary.wait_share:.1%}",
+        "seconds": f"{summary.seconds:.1f}",
+        "parameters": f"{summary.parameters:,}",
+        "final loss": f"{summary.final_loss:.4g}",
+        "seed": str(summary.seed),
+        "manifest": f"v{summary.manifest_version}",
+        "weights": summary.weights_sha256[:8],
+    }
+
+
+def _left_out(summary: TrainingSummary) -> Text:
+    told = ", ".join(f"{name} {count}" for name, count in summary.left_out.items())
+    return Text(f"- {stage_name(summary)} left out: {told}")
+
+
+def _evaluation(evaluation: Evaluation) -> Table:
+    measures = summary_measures(evaluation)
+    title = f"What frozen encoders can do ({evaluation.suite}, seed {evaluation.seed}; * is the best encoder)"
+    table = _table(title, "encoder", *(measure.title for measure in measures))
+    best = best_values(evaluation)
+    _row(table, CHANCE_ROW, *(f"{measure.chance:.1%}" for measure in measures))
+    for row in evaluation.rows:
+        values = ((row.values.get(measure.name), best.get(measure.name)) for measure in measures)
+        _row(table, row.name, *(_share_text(value, highest) for value, highest in values))
+    return table
+
+
+def _share_text(value: float | None, highest: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"* {value:.1%}" if value == highest else f"{value:.1%}"

@@ -32,6 +32,20 @@ function cssColour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
+function chartAxis() {
+  return {
+    stroke: cssColour("--muted"),
+    grid: { stroke: cssColour("--grid"), width: 1 },
+    ticks: { show: false },
+    font: "12px system-ui, sans-serif",
+  };
+}
+
+// A canvas cannot follow the paper's width: it is drawn anew, at a width that fits.
+function chartWidth(place, paperWidth) {
+  return document.documentElement.hasAttribute("data-paper") ? paperWidth : Math.max(240, place.clientWidth);
+}
+
 const COUNT = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const SHORT = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 
@@ -69,6 +83,10 @@ function bytesText(bytes) {
 
 function score(value, digits = 3) {
   return value.toFixed(digits).replace("-", "\u2212");
+}
+
+function lossText(value) {
+  return value.toPrecision(4).replace("-", "\u2212");
 }
 
 function tierWord(tier) {

@@ -87,12 +87,7 @@ function axisText(value) {
 }
 
 function plotOptions(width, lines) {
-  const axis = {
-    stroke: cssColour("--muted"),
-    grid: { stroke: cssColour("--grid"), width: 1 },
-    ticks: { show: false },
-    font: "12px system-ui, sans-serif",
-  };
+  const axis = chartAxis();
   const paths = overlay.view === "cumulative" ? uPlot.paths.linear() : uPlot.paths.stepped({ align: 1 });
   const logged = overlay.log && overlay.view !== "cumulative";
   const range = overlay.view === "cumulative" ? [0, 1] : (plot, low, high) => [0, high * 1.05 || 1];
@@ -185,9 +180,7 @@ function drawOverlay() {
   place.replaceChildren();
   const edges = [...lines[0].view.bins.map((bin) => bin.low / 10000), domain[1] / 10000];
   const columns = lines.map((line) => overlayValues(line.view));
-  const paper = document.documentElement.hasAttribute("data-paper");
-  const width = paper ? PAPER_WIDTH : Math.max(240, place.clientWidth);
-  overlay.plot = new uPlot(plotOptions(width, lines), [edges, ...columns], place);
+  overlay.plot = new uPlot(plotOptions(chartWidth(place, PAPER_WIDTH), lines), [edges, ...columns], place);
   return readout(null);
 }
 

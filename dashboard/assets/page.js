@@ -55,6 +55,7 @@ function drawHeader() {
   const wide = tile("Tiers", stackedBar(tiers, whole || 1, "All sources"), null, keys);
   wide.classList.add("wide");
   byId("tiles").append(wide);
+  if (DATA.encoder && DATA.encoder.headline) byId("tiles").append(encoderTile(DATA.encoder.headline));
 }
 
 function drawNotices() {
@@ -145,9 +146,14 @@ function drawDefinition() {
     `Drawn from ${STATISTICS.schema_name}: exact counts in bins of 0.001. This file holds everything it shows and asks no host for anything.`;
 }
 
+function drawCanvases() {
+  drawOverlay();
+  drawLosses();
+}
+
 function redrawCharts() {
   drawRidge();
-  drawOverlay();
+  drawCanvases();
 }
 
 function listenToWindow() {
@@ -164,7 +170,7 @@ function listenToWindow() {
   // Paper is light: the canvas must take the light colours before it is printed.
   const paper = (on) => () => {
     document.documentElement.toggleAttribute("data-paper", on);
-    drawOverlay();
+    drawCanvases();
   };
   window.addEventListener("beforeprint", paper(true));
   window.addEventListener("afterprint", paper(false));
@@ -179,6 +185,7 @@ drawFunnel();
 drawTiers();
 drawRejects();
 drawDuplicates();
+drawEncoder();
 drawDefinition();
 redrawCharts();
 listenToWindow();

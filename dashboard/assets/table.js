@@ -1,7 +1,7 @@
 // Tables: formatted cells, sorting by a click on the heading, and the same rows as CSV.
 
 const FIRST_ROWS = 200;
-const NUMERIC = new Set(["count", "share", "score", "score2", "decimal", "hours", "bytes"]);
+const NUMERIC = new Set(["count", "share", "score", "score2", "decimal", "loss", "hours", "seconds", "bytes"]);
 
 const FORMATS = {
   count,
@@ -9,7 +9,9 @@ const FORMATS = {
   score,
   score2: (value) => score(value, 2),
   decimal: (value) => value.toFixed(1),
+  loss: lossText,
   hours: hoursText,
+  seconds: (value) => (value < 100 ? `${value.toFixed(1)} s` : `${count(value)} s`),
   bytes: bytesText,
 };
 
@@ -26,6 +28,7 @@ function cellContent(column, value) {
   if (value === null) return el("span", { class: "none", "aria-label": "none" }, "–");
   if (column.kind === "mark") return mark(value);
   if (column.kind === "check") return checkCell(value);
+  if (column.kind === "digest") return el("code", { title: value }, value.slice(0, 8));
   if (column.kind === "tier") return swatch(tierClass(value), tierWord(value));
   return column.kind in FORMATS ? FORMATS[column.kind](value) : String(value);
 }
@@ -46,6 +49,7 @@ function bodyRow(table, row, options, largest) {
     });
     cell.append(cellContent(column, row[index]));
     if (options.heat && options.heat(column) && row[index] > 0) heat(cell, row[index], largest, column);
+    if (options.decorate) options.decorate(cell, row, index);
     return cell;
   });
   return el("tr", { class: options.rowClass ? options.rowClass(row) : null }, ...cells);
@@ -72,13 +76,14 @@ function compareCells(left, right) {
   return String(left) < String(right) ? -1 : 1;
 }
 
-function sortedRows(rows, sort, pinned) {
+// The first `leading` and the last `pinned` rows stay where they are.
+function sortedRows(rows, sort, pinned, leading) {
   if (sort.column === null) return rows;
   const sign = sort.down ? -1 : 1;
-  const free = rows.slice(0, rows.length - pinned);
+  const free = rows.slice(leading, rows.length - pinned);
   const empty = (row) => row[sort.column] === null;
   free.sort((a, b) => (empty(a) || empty(b) ? 1 : sign) * compareCells(a[sort.column], b[sort.column]));
-  return [...free, ...rows.slice(rows.length - pinned)];
+  return [...rows.slice(0, leading), ...free, ...rows.slice(rows.length - pinned)];
 }
 
 function headingCell(column, index, sort, onSort) {
@@ -100,7 +105,7 @@ function largestOf(table, options) {
 
 function tableBox(table, options, redraw) {
   const state = options.state;
-  const rows = sortedRows(table.rows, state.sort, options.pinned || 0);
+  const rows = sortedRows(table.rows, state.sort, options.pinned || 0, options.leading || 0);
   const shown = state.all ? rows : rows.slice(0, FIRST_ROWS);
   const largest = largestOf(table, options);
   const onSort = (index) => {
@@ -141,7 +146,7 @@ function drawTable(place, table, options = {}) {
     drawTable(place, table, options);
     place.querySelector(`th[data-column="${focus}"] button`).focus();
   };
-  const bar = el("div", { class: "table-bar" }, el("h3", {}, table.title), csvButton(table));
+  const bar = el("div", { class: "table-bar" }, el("h3", {}, table.title), csvButton(options.csv || table));
   if (table.rows.length === 0) {
     place.replaceChildren(bar, el("p", { class: "empty" }, options.empty || "Nothing to show."));
     return;

@@ -9,12 +9,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from dashboard_chromium import load, needs_chromium
 from dashboard_sample import ledger, no_scores, one_score, source, statistics
 
 from dashboard import PageFacts, render_page
 from schemas.statistics import Statistics
 
-CHROMIUM = shutil.which("chromium")
 NODE = shutil.which("node")
 ASSETS = Path(__file__).parents[2] / "dashboard" / "assets"
 FACTS = PageFacts(
@@ -22,33 +22,7 @@ FACTS = PageFacts(
 )
 GRID = {"count": 2000, "low_1e4": -10000, "step_1e4": 10}
 
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium on the PATH (Debian: chromium)")
 needs_node = pytest.mark.skipif(NODE is None, reason="needs node on the PATH (Debian: nodejs)")
-
-
-def load(page: str, folder: Path) -> tuple[str, list[str]]:
-    """Return the document after its script ran, and what the console said."""
-    (folder / "index.html").write_text(page, "utf-8")
-    done = subprocess.run(
-        [
-            str(CHROMIUM),
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            f"--user-data-dir={folder / 'profile'}",
-            "--enable-logging=stderr",
-            "--v=0",
-            "--virtual-time-budget=2000",
-            "--window-size=1200,900",
-            "--dump-dom",
-            (folder / "index.html").as_uri(),
-        ],
-        capture_output=True,
-        timeout=120,
-        check=True,
-    )
-    console = [line for line in done.stderr.decode("utf-8", "replace").splitlines() if "CONSOLE" in line]
-    return done.stdout.decode("utf-8"), console
 
 
 def drawn(document: str) -> dict[str, int]:

@@ -1,0 +1,16 @@
+"""What frozen encoders know: probes and retrieval on held-out clips. See docs/evaluation.md."""
+
+from training.evaluation.shapes import ShapesOptions, evaluate_shapes
+from training.evaluation.subjects import EncoderSubject, ScorerSubject, Subject, SubjectFault
+from training.evaluation.text import markdown_table, text_rows
+
+__all__ = [
+    "EncoderSubject",
+    "ScorerSubject",
+    "ShapesOptions",
+    "Subject",
+    "SubjectFault",
+    "evaluate_shapes",
+    "markdown_table",
+    "text_rows",
+]

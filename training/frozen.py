@@ -1,0 +1,117 @@
+"""The frozen encoder of a run: exporting it, and evaluating it beside what it is measured against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from curation.scorers import Scorer
+from schemas.canonical import canonical_json
+from schemas.config_file import ConfigError
+from schemas.evaluation import Evaluation
+from schemas.run import EVALUATION_JSON, stage_folder
+from training.evaluation import EncoderSubject, ScorerSubject, ShapesOptions, Subject, evaluate_shapes
+from training.evaluation.stages import StageOneSubject, StageTwoSubject, random_subject
+from training.loop import StageOneModel, open_encoder, open_stage_one, open_stage_two
+from training.model import export_encoder, load_encoder
+from training.model.digest import weights_digest
+from training.model.exchange import CONFIG
+
+PROVENANCE_JSON = "provenance.json"
+SCORER_NAME = "scorer, mean of frames"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """What was exported.
+
+    Attributes:
+        stage: 1 for the teacher's encoder, 2 for the student's.
+        weights_sha256: digest of the encoder's own weights, by `weights_digest`.
+    """
+
+    folder: Path
+    stage: int
+    weights_sha256: str
+
+
+def export_checkpoint(checkpoint: Path, out: Path) -> Exported:
+    """Write the encoder of a checkpoint, or of a stage's newest one, as a folder that `transformers` opens.
+
+    `provenance.json` beside it says where it comes from.
+
+    Raises:
+        ConfigError: there is no checkpoint, or it is damaged.
+    """
+    found = open_encoder(checkpoint)
+    stage = 1 if isinstance(found, StageOneModel) else 2
+    export_encoder(found.encoder, out)
+    digest = weights_digest(found.encoder)
+    facts = {
+        "schema": "clipstrata.encoder/1",
+        "stage": stage,
+        "step": found.step,
+        "weights_sha256": digest,
+        "checkpoint_sha256": found.weights_sha256,
+        "manifest_sha256": found.identity["manifest_sha256"],
+        "manifest_version": found.identity["manifest_version"],
+        "config": found.identity["config"],
+    }
+    (out / PROVENANCE_JSON).write_bytes(canonical_json(facts, indent=2))
+    return Exported(folder=out, stage=stage, weights_sha256=digest)
+
+
+def evaluate(
+    path: Path,
+    scorer: Scorer,
+    options: ShapesOptions,
+    on_progress: Callable[[str, int, int], None] | None = None,
+) -> Evaluation:
+    """Evaluate a run's stages, or an encoder folder, on the suite `shapes`, beside a random encoder and a scorer.
+
+    For a run the table is written to models/evaluation.json too.
+
+    Raises:
+        ConfigError: the path holds neither.
+    """
+    if (path / CONFIG).is_file():
+        encoder = load_encoder(path)
+        subjects: list[Subject] = [random_subject(encoder, options.seed)]
+        subjects += [EncoderSubject(path.resolve().name, weights_digest(encoder), encoder)]
+        return evaluate_shapes([*subjects, ScorerSubject(SCORER_NAME, scorer)], options, on_progress)
+    found = evaluate_shapes(
+        [*run_subjects(path, options.seed), ScorerSubject(SCORER_NAME, scorer)], options, on_progress
+    )
+    write_evaluation(path, found)
+    return found
+
+
+def write_evaluation(run: Path, evaluation: Evaluation) -> None:
+    """Write a run's evaluation, whole or not at all."""
+    target = run / EVALUATION_JSON
+    unfinished = target.with_suffix(".part")
+    unfinished.write_bytes(evaluation.to_bytes())
+    unfinished.replace(target)
+
+
+def run_subjects(run: Path, seed: int) -> Sequence[Subject]:
+    """Return a random encoder, stage 1, and stage 2 where there is one.
+
+    Raises:
+        ConfigError: the run has no stage 1, or its stage 2 learnt from another one.
+    """
+    first, second = run / stage_folder(1), run / stage_folder(2)
+    if not first.is_dir():
+        raise ConfigError(
+            f"PATH is {run}: holds neither models/stage1 nor {CONFIG}; allowed: a run with a trained stage, or an "
+            "encoder folder; run `clipstrata train` first"
+        )
+    teacher = open_stage_one(first)
+    subjects: list[Subject] = [random_subject(teacher.encoder, seed), StageOneSubject("stage 1", teacher)]
+    if second.is_dir():
+        try:
+            subjects.append(StageTwoSubject("stage 2", open_stage_two(second), teacher))
+        except ValueError as error:
+            raise ConfigError(f"PATH is {run}: {error}") from error
+    return subjects
