@@ -41,6 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except _config_errors() as error:
         sys.stderr.write(f"clipstrata: {error}\n")
         return EXIT_WRONG_INPUT
+    except _training_errors() as error:
+        sys.stderr.write(f"clipstrata: {error}\n")
+        return EXIT_CHECK_FAILED
 
 
 def split_flags(argv: list[str]) -> tuple[list[str], tuple[str, ...]]:
@@ -68,7 +71,26 @@ def _config_errors() -> tuple[type[Exception], ...]:
     from pipelines.stages import StageNotReady
     from schemas.config_file import ConfigError
 
-    return ConfigError, EngineOptionsError, ScorerUnavailable, StageNotReady
+    return ConfigError, EngineOptionsError, ScorerUnavailable, StageNotReady, *_training_input_errors()
+
+
+def _training_input_errors() -> tuple[type[Exception], ...]:
+    """What is wrong before a training starts; torch is loaded only where it already was."""
+    if "training" not in sys.modules:
+        return ()
+    from training.data import CacheRefused, ManifestRefused, NothingToTrainOn, SourceTooSmall
+
+    return CacheRefused, ManifestRefused, NothingToTrainOn, SourceTooSmall
+
+
+def _training_errors() -> tuple[type[Exception], ...]:
+    """What can stop a training; asked for only when something was raised, and empty where nothing trained."""
+    if "training" not in sys.modules:
+        return ()
+    from training.data import ClipRefused, ShardRefused
+    from training.loop import TrainingStopped
+
+    return ClipRefused, ShardRefused, TrainingStopped
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -85,6 +107,8 @@ def make_parser() -> argparse.ArgumentParser:
     demo = add("demo", run_demo, words, takes_beam_flags=True)
     demo.add_argument("--out", type=Path, default=Path("demo-run"), help="run folder (default: demo-run)")
     demo.add_argument("--clips", type=int, default=None, help="size of the world in clips (default: 3000)")
+    demo.add_argument("--steps", type=int, default=None, help="of each training stage (default: 1200 and 500)")
+    demo.add_argument("--no-training", action="store_true", help="stop when the shards are written and verified")
     jobs = {
         "build": "ingest, judge and shard a corpus; goes on with an unfinished run by itself",
         "ingest": "read, cut and score the sources",
@@ -103,16 +127,99 @@ def make_parser() -> argparse.ArgumentParser:
     for command in (stats, verify):
         command.add_argument("--json", action="store_true", help="print JSON only")
     page.add_argument("--html", type=Path, default=None, metavar="FILE", help="write it here, not into RUN/report")
+    _add_training_commands(add)
     verify.add_argument("--clean", action="store_true", help="remove what no manifest, unit or sample owns")
     return parser
 
 
+def _add_training_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
+    train = add("train", run_train, "train stage 1 or 2 on a run's shards; goes on from its newest checkpoint")
+    train.add_argument("config", type=Path, metavar="CONFIG.yaml")
+    export = add("export", run_export, "write the frozen encoder of a checkpoint as a folder that transformers opens")
+    export.add_argument(
+        "checkpoint", type=Path, metavar="CHECKPOINT", help="a stage's folder, or one of its checkpoints"
+    )
+    export.add_argument("--out", type=Path, required=True, metavar="DIR")
+    evaluate = add("evaluate", run_evaluate, "what frozen encoders can do, beside chance and a random encoder")
+    evaluate.add_argument("path", type=Path, metavar="PATH", help="a run with trained stages, or an encoder folder")
+    evaluate.add_argument("--suite", choices=("shapes",), default="shapes", help="shapes: the built-in world, held out")
+    evaluate.add_argument("--seed", type=int, default=1, help="of the held-out clips and the probes (default: 1)")
+    evaluate.add_argument("--json", action="store_true", help="print JSON only")
+
+
 def run_demo(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
-    """Build the built-in world's corpus, verify the run and print its report."""
+    """Build the built-in world's corpus, verify the run, train both stages, export, evaluate and print the report."""
     from pipelines.demo import demo_config
 
-    config = demo_config(arguments.out, clips=arguments.clips)
-    return _build(config, arguments.out, "build", flags) or _verify(arguments.out, as_json=False, clean=False)
+    out = arguments.out
+    config = demo_config(out, clips=arguments.clips)
+    code = _build(config, out, "build", flags) or _verify(out, as_json=False, clean=False)
+    return code if code or arguments.no_training else _train_demo(out, arguments.steps)
+
+
+def _train_demo(out: Path, steps: int | None) -> int:
+    from rich.console import Console
+
+    from dashboard.terminal import print_training
+    from pipelines.results import write_page
+    from training.data import read_run_manifest
+    from training.evaluation import ShapesOptions
+    from training.recipe import demo_stages, run_recipe
+
+    samples = sum(shard.samples for shard in read_run_manifest(out).shards)
+    result = run_recipe(out, demo_stages(out, samples, steps), _world_scorer(), ShapesOptions())
+    print_training(Console(), result.training, result.evaluation)
+    sys.stdout.write(f"encoder: {result.exported.folder} (opens as transformers' VideoPrismVisionModel)\n")
+    sys.stdout.write(f"page: {write_page(out, None)}\n")
+    return EXIT_DONE
+
+
+def _world_scorer() -> Any:
+    from curation.scorers import WORLD_CLIP, load_open_clip
+
+    return load_open_clip(WORLD_CLIP, None)
+
+
+def run_train(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
+    """Train one stage."""
+    from rich.console import Console
+
+    from dashboard.terminal import print_training
+    from training.loop import load_train_config, train
+
+    config = load_train_config(arguments.config)
+    print_training(Console(), [train(config)], None)
+    sys.stdout.write(f"checkpoints and metrics: {config.folder}\n")
+    return EXIT_DONE
+
+
+def run_export(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
+    """Export a frozen encoder."""
+    from training.frozen import export_checkpoint
+
+    found = export_checkpoint(arguments.checkpoint, arguments.out)
+    sys.stdout.write(f"encoder: {found.folder}: stage {found.stage}, weights {found.weights_sha256[:12]}\n")
+    return EXIT_DONE
+
+
+def run_evaluate(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
+    """Evaluate a run's stages or an encoder folder; a run's page shows it from then on."""
+    from rich.console import Console
+
+    from dashboard.terminal import print_training
+    from pipelines.results import write_page
+    from schemas.run import RUN_JSON
+    from training.evaluation import ShapesOptions
+    from training.frozen import evaluate
+
+    found = evaluate(arguments.path, _world_scorer(), ShapesOptions(seed=arguments.seed))
+    if arguments.json:
+        _print_json(found.model_dump(mode="json"))
+    else:
+        print_training(Console(), [], found)
+    if (arguments.path / RUN_JSON).is_file():
+        write_page(arguments.path, None)
+    return EXIT_DONE
 
 
 def run_job(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
@@ -149,7 +256,7 @@ def run_stats(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
     """Print a judged run's statistics."""
     from rich.console import Console
 
-    from dashboard.terminal import print_report
+    from dashboard.terminal import print_report, print_training
     from pipelines.results import read_results
 
     results = read_results(arguments.run_folder)
@@ -157,6 +264,7 @@ def run_stats(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
         _print_json(results.statistics.model_dump(mode="json"))
     else:
         print_report(Console(), results.statistics, results.planted)
+        print_training(Console(), results.training, results.evaluation)
     return EXIT_DONE
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from rich.console import Console
@@ -80,3 +82,16 @@ class NoDisplay:
 def new_display(title: str) -> Display:
     """Return a bar where a person watches, lines where a log is written."""
     return BarDisplay(title) if sys.stderr.isatty() else LineDisplay(title)
+
+
+NewDisplay = Callable[[str], Display]
+
+
+@contextmanager
+def shown(title: str, new_display: NewDisplay = new_display) -> Iterator[Display]:
+    """Open a display for the length of a block, and close it with the seconds that it took."""
+    display, started = new_display(title), time.monotonic()
+    try:
+        yield display
+    finally:
+        display.close(time.monotonic() - started)

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from curation.sources import check_source
+from curation.store import LocalStore
 from curation.verify import find_planted
 from dashboard import PageFacts, render_page
 from pipelines.engine import EngineOptions
@@ -14,10 +18,15 @@ from pipelines.run_folder import Run, only_build, open_run
 from pipelines.stages import ingest, judge, shard
 from pipelines.watching import Watcher
 from pipelines.world import planted_copies, render_sources
+from schemas.config_file import ConfigError
 from schemas.corpus import CorpusConfig
+from schemas.evaluation import Evaluation
 from schemas.manifest import Manifest
-from schemas.run import REPORT_HTML, StageName
+from schemas.run import EVALUATION_JSON, REPORT_HTML, StageName, summary_path
 from schemas.statistics import Statistics
+from schemas.training import TrainingSummary
+
+Document = TypeVar("Document", bound=BaseModel)
 
 ALL_STAGES: tuple[StageName, ...] = ("ingest", "judge", "shard")
 
@@ -89,16 +98,38 @@ def _planted(run: Run, config: CorpusConfig) -> tuple[int, int] | None:
 
 def write_report(run: Run, statistics: Statistics, manifest: Manifest, planted: tuple[int, int] | None) -> None:
     """Write the page of a run."""
-    page = render_page(statistics, page_facts(manifest, planted))
+    page = render_page(statistics, page_facts(run.store, manifest, planted))
     run.store.write(REPORT_HTML, page.encode("utf-8"))
 
 
-def page_facts(manifest: Manifest, planted: tuple[int, int] | None) -> PageFacts:
+def page_facts(store: LocalStore, manifest: Manifest, planted: tuple[int, int] | None) -> PageFacts:
     """Return what the page says beside the statistics."""
+    training, evaluation = trained(store)
     return PageFacts(
         title=manifest.corpus,
         manifest_version=manifest.version,
         shards=len(manifest.shards),
         shard_bytes=sum(shard.bytes for shard in manifest.shards),
         planted_duplicates=None if planted is None else {"copied files": {"planted": planted[0], "found": planted[1]}},
+        training=training,
+        evaluation=evaluation,
     )
+
+
+def trained(store: LocalStore) -> tuple[tuple[TrainingSummary, ...], Evaluation | None]:
+    """Return the summaries of a run's finished training stages and its evaluation, as far as they are there.
+
+    Raises:
+        ConfigError: one of these files cannot be read.
+    """
+    summaries = [_parsed(store, summary_path(stage), TrainingSummary) for stage in (1, 2)]
+    return tuple(found for found in summaries if found is not None), _parsed(store, EVALUATION_JSON, Evaluation)
+
+
+def _parsed(store: LocalStore, path: str, model: type[Document]) -> Document | None:
+    if not store.exists(path):
+        return None
+    try:
+        return model.model_validate_json(store.read(path))
+    except ValidationError as error:
+        raise ConfigError(f"{path}: cannot be read; remove it, and train or evaluate again") from error

@@ -9,13 +9,15 @@ from curation.manifests import read_manifest, read_pointer
 from curation.store import LocalStore
 from curation.verify import VerifyReport, find_planted, remove_leftovers, verify_run
 from dashboard import render_page
-from pipelines.build import page_facts
+from pipelines.build import page_facts, trained
 from pipelines.run_folder import read_run
 from pipelines.world import planted_copies
 from schemas.config_file import ConfigError
 from schemas.corpus import CorpusConfig
+from schemas.evaluation import Evaluation
 from schemas.run import REPORT_HTML, STATISTICS_JSON
 from schemas.statistics import Statistics
+from schemas.training import TrainingSummary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +28,8 @@ class Results:
     store: LocalStore
     statistics: Statistics
     planted: tuple[int, int] | None
+    training: tuple[TrainingSummary, ...] = ()
+    evaluation: Evaluation | None = None
 
 
 def read_results(folder: Path) -> Results:
@@ -41,7 +45,10 @@ def read_results(folder: Path) -> Results:
     statistics = Statistics.model_validate_json(store.read(STATISTICS_JSON))
     made_up = any(source.format == "synthetic" for source in config.sources)
     planted = find_planted(store, planted_copies(config)) if made_up else None
-    return Results(config=config, store=store, statistics=statistics, planted=planted)
+    training, evaluation = trained(store)
+    return Results(
+        config=config, store=store, statistics=statistics, planted=planted, training=training, evaluation=evaluation
+    )
 
 
 def write_page(folder: Path, html: Path | None) -> Path:
@@ -54,7 +61,7 @@ def write_page(folder: Path, html: Path | None) -> Path:
     pointer = read_pointer(results.store)
     if pointer is None:
         raise ConfigError(f"RUN is {folder}: it has no shards yet; run `clipstrata shard` or `clipstrata build`")
-    facts = page_facts(read_manifest(results.store, pointer.version), results.planted)
+    facts = page_facts(results.store, read_manifest(results.store, pointer.version), results.planted)
     page = render_page(results.statistics, facts)
     if html is None:
         results.store.write(REPORT_HTML, page.encode("utf-8"))

@@ -65,6 +65,11 @@ def stage_folder(stage: int) -> str:
     return f"models/stage{stage}"
 
 
+def summary_path(stage: int) -> str:
+    """Return where a finished training stage says what it came to."""
+    return f"{stage_folder(stage)}/summary.json"
+
+
 def decoded_path(manifest_sha256: str, frames: int, size_px: int, tiers: Sequence[str] = ()) -> str:
     """Return where the decoded frames of a manifest's shards lie; the folder may be removed at any time."""
     return "-".join((f"tmp/decoded/{manifest_sha256[:16]}", f"{frames}x{size_px}", *sorted(tiers)))

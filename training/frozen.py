@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,7 +78,7 @@ def evaluate(
     if (path / CONFIG).is_file():
         encoder = load_encoder(path)
         subjects: list[Subject] = [random_subject(encoder, options.seed)]
-        subjects += [EncoderSubject(path.resolve().name, weights_digest(encoder), encoder)]
+        subjects.append(EncoderSubject(path.resolve().name, weights_digest(encoder), encoder))
         return evaluate_shapes([*subjects, ScorerSubject(SCORER_NAME, scorer)], options, on_progress)
     found = evaluate_shapes(
         [*run_subjects(path, options.seed), ScorerSubject(SCORER_NAME, scorer)], options, on_progress
@@ -95,7 +95,7 @@ def write_evaluation(run: Path, evaluation: Evaluation) -> None:
     unfinished.replace(target)
 
 
-def run_subjects(run: Path, seed: int) -> Sequence[Subject]:
+def run_subjects(run: Path, seed: int) -> list[Subject]:
     """Return a random encoder, stage 1, and stage 2 where there is one.
 
     Raises:

@@ -139,7 +139,8 @@ def test_the_section_draws(tmp_path: Path) -> None:
         ["scorer, mean of frames", "★ 90.0 %", "12.0 %", "★ 40.0 %", "3d3d3d3d"],
     ]
     assert rows_of(document, "training-table")[1] == [
-        "stage 2", "20", "10", "200", "5.0", "0.0 %", "3,600 s", "2,000,000", "0.5000", "7", "1", "2b2b2b2b", "1a1a1a1a",
+        "stage 2", "20", "10", "200", "5.0", "0.0 %", "3,600 s", "2,000,000", "0.5000", "7",
+        "1", "2b2b2b2b", "1a1a1a1a",
     ]  # fmt: skip
     assert rows_of(document, "training-samples") == [
         ["stock", "300", "120"],

@@ -1,6 +1,15 @@
 """From a run's shards to batches: checked shards, samples, frames, a decoded cache and an order that needs no state."""
 
-from training.data.batches import Batch, BatchOptions, BatchPlan, ClipBatch, SourceTooSmall, clip_batch, plan_batches
+from training.data.batches import (
+    Batch,
+    BatchOptions,
+    BatchPlan,
+    ClipBatch,
+    NothingToTrainOn,
+    SourceTooSmall,
+    clip_batch,
+    plan_batches,
+)
 from training.data.cache import CachedSample, CacheRefused, DecodedCache, ensure_cache, open_cache, write_cache
 from training.data.frames import ClipRefused, frame_indices, read_frames
 from training.data.shards import (
@@ -25,6 +34,7 @@ __all__ = [
     "ClipRefused",
     "DecodedCache",
     "ManifestRefused",
+    "NothingToTrainOn",
     "ShardDamaged",
     "ShardMissing",
     "ShardOffContract",

@@ -26,6 +26,10 @@ class SourceTooSmall(ValueError):
     """A source has fewer samples than one batch."""
 
 
+class NothingToTrainOn(ValueError):
+    """No sample is left to draw."""
+
+
 class Drawable(Protocol):
     """What a sample must say to be drawn."""
 
@@ -116,7 +120,8 @@ def plan_batches(samples: Sequence[Drawable], options: BatchOptions) -> BatchPla
 
     Raises:
         SourceTooSmall: a source has fewer samples than a batch and is not to be left out.
-        ValueError: nothing is left to train on, or the size is not positive.
+        NothingToTrainOn: no sample is left.
+        ValueError: the size is not positive.
     """
     if options.size < 1:
         raise ValueError(f"a batch of {options.size} samples cannot be drawn")
@@ -132,7 +137,9 @@ def plan_batches(samples: Sequence[Drawable], options: BatchOptions) -> BatchPla
         if len(members[source]) < options.size:
             left_out[f"small:{source}"] = _leave_out(source, len(members.pop(source)), options)
     if not members:
-        raise ValueError(f"no sample is left to train on; left out were {left_out}")
+        raise NothingToTrainOn(
+            f"no sample is left to train on; left out were {left_out}; make batches smaller, or the sources larger"
+        )
     weights = {name: sum(samples[place].weight_1e4 for place in places) for name, places in members.items()}
     return BatchPlan(
         options=options,

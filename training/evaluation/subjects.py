@@ -81,11 +81,11 @@ class EncoderSubject:
             found: Tensor = self._encoder(pixels).tokens
         return found.float().cpu()
 
-    def embed_video(self, frames: NDArray[np.uint8]) -> None:
+    def embed_video(self, frames: NDArray[np.uint8]) -> Tensor | None:
         """There is no text side."""
         return None
 
-    def embed_texts(self, texts: Sequence[str]) -> None:
+    def embed_texts(self, texts: Sequence[str]) -> Tensor | None:
         """There is no text side."""
         return None
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from curation.displays import Display, new_display
+from curation.displays import NewDisplay, new_display, shown
 from curation.media import FramePlan
 from schemas.config_file import ConfigError
 from schemas.manifest import Manifest
-from schemas.run import CODE_VERSION, decoded_path
+from schemas.run import CODE_VERSION, decoded_path, summary_path
 from schemas.training import TrainingSummary
 from training.data import (
     BatchOptions,
@@ -43,11 +40,9 @@ from training.objectives import (
     Objective,
 )
 
-SUMMARY_JSON = "summary.json"
+SUMMARY_JSON = Path(summary_path(1)).name
 # Keys of a config that say where things lie or how often they are written; the result does not hang on them.
 _PLACES = {"run", "out", "teacher", "manifest", "checkpoint_every"}
-
-NewDisplay = Callable[[str], Display]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +72,7 @@ def train(config: TrainConfig, new_display: NewDisplay = new_display) -> Trainin
     cache = _decoded(start, new_display)
     plan = plan_batches(cache.samples, _batch_options(config))
     job = _job(start, cache, plan)
-    with _shown(f"stage {config.stage}: training", new_display) as display:
+    with shown(f"stage {config.stage}: training", new_display) as display:
         fit(job, display)
     return _write_summary(start, job, plan)
 
@@ -147,17 +142,8 @@ def _decoded(start: _Start, new_display: NewDisplay) -> DecodedCache:
     total = sum(shard.samples for shard in start.manifest.shards if not config.tiers or shard.tier in config.tiers)
     if folder.exists():
         return ensure_cache(folder, root, start.manifest, plan, config.tiers)
-    with _shown("decoding the shards once", new_display) as display:
+    with shown("decoding the shards once", new_display) as display:
         return ensure_cache(folder, root, start.manifest, plan, config.tiers, lambda done: display.show(done, total))
-
-
-@contextmanager
-def _shown(title: str, new_display: NewDisplay) -> Iterator[Display]:
-    display, started = new_display(title), time.monotonic()
-    try:
-        yield display
-    finally:
-        display.close(time.monotonic() - started)
 
 
 def _batch_options(config: TrainConfig) -> BatchOptions:
