@@ -16,7 +16,7 @@ from schemas.evaluation import EncoderRow, Evaluation, Group, Measure
 from training.evaluation.clips import FrameSize, HeldOutClip, clip_frames, draw_clips, labels_of
 from training.evaluation.probes import Labelled, ProbeBudget, probe
 from training.evaluation.retrieval import MOTION_RATE, draw_captions, expected_recall, ideal_scores, recall
-from training.evaluation.subjects import ScorerSubject, Subject, all_embeddings, all_tokens
+from training.evaluation.subjects import Subject, all_embeddings, all_tokens
 from training.model.config import check_count
 
 Progress = Callable[[str, int, int], None]
@@ -260,4 +260,4 @@ def _notes(subjects: Sequence[Subject], options: ShapesOptions, ceilings: dict[s
         f"{100 * ceilings['video_to_text_r1_ceiling_without_motion']:.1f} %.",
         "In retrieval a tie counts against the encoder.",
     )
-    return general + tuple(note for subject in subjects if isinstance(subject, ScorerSubject) for note in subject.notes)
+    return general + tuple(note for subject in subjects for note in getattr(subject, "notes", ()))

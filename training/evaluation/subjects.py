@@ -36,6 +36,7 @@ class Subject(Protocol):
 
     name: unique within a table, for people.     digest: of its weights, 64 hexadecimal digits.
     image_px, frames: S and T of the clips that it is given.
+    A subject may also have `notes`, sentences that a reader of its row must know.
     """
 
     @property
