@@ -45,6 +45,10 @@ test-quick: $(STAMP)  ## the tests without the slow ones
 bench-demo: $(STAMP)  ## the demo's figures for docs/performance.md
 	@$(BIN)/python -m benchmarks.demo
 
+.PHONY: bench-encoder
+bench-encoder: $(STAMP)  ## both stages and their evaluation over three seeds, on the shards of OUT (15 to 25 minutes)
+	@$(BIN)/python -m benchmarks.encoder $(OUT) --work $(OUT)-seeds
+
 .PHONY: lint
 lint: $(STAMP)  ## ruff
 	@$(BIN)/ruff check .

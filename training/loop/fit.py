@@ -128,6 +128,6 @@ def _check_finite(what: str, value: torch.Tensor, batch: ClipBatch) -> None:
     if not bool(torch.isfinite(value)):
         shards = ", ".join(sorted(set(batch.shards)))
         raise TrainingStopped(
-            f"step {batch.step}: the {what} is {float(value)}; source {batch.source}, shards {shards}; the newest "
+            f"step {batch.step}: the {what} is {float(value.detach())}; source {batch.source}, shards {shards}; the newest "
             "checkpoint is from before it: lower the learning rate, or look at these shards with `clipstrata verify`"
         )

@@ -35,7 +35,7 @@ def test_both_kinds_keep_exactly_so_many_different_positions(grid: int, share: f
     for keep in (tube_keep(3, grid * grid, count, generator(seed)), block_keep(3, grid, count, generator(seed))):
         assert keep.shape == (3, count) and keep.dtype == torch.int64
         for row in keep.tolist():
-            assert row == sorted(set(row)) and 0 <= row[0] and row[-1] < grid * grid
+            assert row == sorted(set(row)) and row[0] >= 0 and row[-1] < grid * grid
 
 
 def test_clips_get_masks_of_their_own_and_steps_repeat() -> None:
@@ -50,7 +50,9 @@ def test_blocks_mask_neighbours_more_often_than_tubes_do() -> None:
         return (masked[:, :, 1:] & masked[:, :, :-1]).float().mean().item()
 
     count = kept_count(64, 0.5)
-    assert neighbours(block_keep(200, 8, count, generator())) > neighbours(tube_keep(200, 64, count, generator())) + 0.05
+    assert (
+        neighbours(block_keep(200, 8, count, generator())) > neighbours(tube_keep(200, 64, count, generator())) + 0.05
+    )
 
 
 def test_every_position_is_masked_sometimes_and_kept_sometimes() -> None:

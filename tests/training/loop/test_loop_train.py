@@ -1,0 +1,164 @@
+"""Both stages on a small real run: the same curve twice, resuming to the bit, refusals, and what is left on disk."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from curation.displays import NoDisplay
+from schemas.config_file import ConfigError
+from tests.training.loop.loop_builders import RATE, silent, stage_one, stage_two
+from training.data import ManifestRefused, manifest_digest, read_run_manifest
+from training.loop import OtherTraining, TrainingStopped, open_stage_one, open_stage_two, read_summary, train
+from training.loop.checkpoints import FOLDER, newest_checkpoint
+from training.loop.metrics import read_metrics
+
+TIMES = {"wait_s", "step_s"}
+
+
+def curve(folder: Path) -> list[dict[str, object]]:
+    return [{name: value for name, value in line.items() if name not in TIMES} for line in read_metrics(folder)]
+
+
+class Stop(Exception):
+    """What a test interrupts a training with."""
+
+
+class StopsAt(NoDisplay):
+    """A display whose reader loses patience."""
+
+    def __init__(self, step: int) -> None:
+        self._step = step
+
+    def show(self, done: int, total: int, note: str = "") -> None:
+        if done == self._step and total == 6:
+            raise Stop
+
+
+@pytest.fixture(scope="module")
+def first(world_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished stage 1."""
+    out = tmp_path_factory.mktemp("models") / "stage1"
+    train(stage_one(world_run, out), silent)
+    return out
+
+
+def test_the_same_seed_gives_the_same_curve_and_weights(world_run: Path, first: Path, tmp_path: Path) -> None:
+    train(stage_one(world_run, tmp_path / "again"), silent)
+    assert curve(tmp_path / "again") == curve(first)
+    assert open_stage_one(tmp_path / "again").weights_sha256 == open_stage_one(first).weights_sha256
+
+
+def test_another_seed_gives_another_curve(world_run: Path, first: Path, tmp_path: Path) -> None:
+    train(stage_one(world_run, tmp_path / "other", seed=9), silent)
+    assert [line["loss"] for line in curve(tmp_path / "other")] != [line["loss"] for line in curve(first)]
+
+
+@pytest.mark.parametrize("step", [1, 3, 4, 5])
+def test_an_interrupted_training_ends_at_the_same_bits(world_run: Path, first: Path, tmp_path: Path, step: int) -> None:
+    config = stage_one(world_run, tmp_path / "cut")
+    with pytest.raises(Stop):
+        train(config, lambda title: StopsAt(step))
+    assert read_summary(config.folder) is None
+    train(config, silent)
+    assert curve(config.folder) == curve(first)
+    assert open_stage_one(config.folder).weights_sha256 == open_stage_one(first).weights_sha256
+
+
+def test_stage_two_learns_from_it_resumes_and_repeats(world_run: Path, first: Path, tmp_path: Path) -> None:
+    summary = train(stage_two(world_run, tmp_path / "a", first), silent)
+    train(stage_two(world_run, tmp_path / "b", first), silent)
+    assert curve(tmp_path / "a") == curve(tmp_path / "b")
+    assert summary.stage == 2 and summary.samples == 8
+    assert (
+        summary.teacher_sha256 == open_stage_one(first).weights_sha256 == open_stage_two(tmp_path / "a").teacher_sha256
+    )
+    assert {"local", "global", "local_trivial", "global_trivial"} <= set(read_metrics(tmp_path / "a")[0])
+
+
+def test_each_batch_is_of_one_source_and_adds_up_in_the_summary(first: Path) -> None:
+    summary = read_summary(first)
+    assert summary is not None
+    assert sum(summary.samples_by_source.values()) == summary.samples == 12
+    assert summary.left_out["no_text"] > 0
+    assert [point.step for point in summary.curve] == [1, 2, 3, 4, 5, 6]
+    assert 0 <= summary.wait_share < 1
+    assert summary.final_loss == pytest.approx(read_metrics(first)[-1]["loss"], abs=1e-6)
+
+
+def test_checkpoints_state_the_manifest_and_only_the_newest_stay(world_run: Path, first: Path) -> None:
+    assert sorted(path.name for path in (first / FOLDER).iterdir()) == ["step-00000004", "step-00000006"]
+    newest = newest_checkpoint(first)
+    assert newest is not None
+    assert newest.facts.identity["manifest_sha256"] == manifest_digest(read_run_manifest(world_run))
+    assert any((first / "tensorboard").iterdir())
+
+
+def test_a_finished_stage_is_not_trained_again(world_run: Path, first: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in first.rglob("*") if path.is_file()}
+    assert train(stage_one(world_run, first), lambda title: StopsAt(1)) == read_summary(first)
+    assert {path: path.stat().st_mtime_ns for path in first.rglob("*") if path.is_file()} == before
+
+
+def test_another_training_is_not_mixed_in(world_run: Path, first: Path) -> None:
+    with pytest.raises(OtherTraining, match=r"another training \(other config\); allowed: an empty folder"):
+        train(stage_one(world_run, first, seed=5), silent)
+
+
+def test_a_damaged_checkpoint_is_said(world_run: Path, first: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(first, copy)
+    weights = copy / FOLDER / "step-00000006" / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    with pytest.raises(ConfigError, match=r"weights\.safetensors is missing or its bytes changed; remove that folder"):
+        train(stage_one(world_run, copy), silent)
+    shutil.rmtree(weights.parent)
+    train(stage_one(world_run, copy), silent)
+    assert open_stage_one(copy).weights_sha256 == open_stage_one(first).weights_sha256
+
+
+def test_a_teacher_that_is_not_finished_is_refused(world_run: Path, tmp_path: Path) -> None:
+    config = stage_one(world_run, tmp_path / "half")
+    with pytest.raises(Stop):
+        train(config, lambda title: StopsAt(3))
+    with pytest.raises(ConfigError, match="is at step 2 of 6; train stage 1 to its end first"):
+        train(stage_two(world_run, tmp_path / "two", config.folder), silent)
+
+
+def test_a_loss_that_is_not_finite_stops_with_step_source_and_shards(world_run: Path, tmp_path: Path) -> None:
+    # A rate at which the first step throws the weights far away: the next loss or gradient is not finite.
+    wild = RATE.model_copy(update={"peak_lr": 1e30, "warmup_steps": 0})
+    with pytest.raises(TrainingStopped, match=r"step [1-5]: the (loss|gradient norm) is .*source \w+, shards shards/"):
+        train(stage_one(world_run, tmp_path / "wild", optimiser=wild), silent)
+
+
+def test_metrics_are_never_ahead_of_a_resumed_step(world_run: Path, tmp_path: Path) -> None:
+    config = stage_one(world_run, tmp_path / "cut")
+    with pytest.raises(Stop):
+        train(config, lambda title: StopsAt(5))
+    with (config.folder / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 4, "los')
+    train(config, silent)
+    assert [line["step"] for line in read_metrics(config.folder)] == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_run_without_shards_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ManifestRefused, match="run build first"):
+        train(stage_one(tmp_path, tmp_path / "out"), silent)
+
+
+def test_no_global_random_state_is_touched(world_run: Path, tmp_path: Path) -> None:
+    torch.manual_seed(4)
+    before = torch.get_rng_state()
+    train(stage_one(world_run, tmp_path / "one", steps=1), silent)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_summaries_are_canonical(first: Path) -> None:
+    document = json.loads((first / "summary.json").read_bytes())
+    assert document["schema_name"] == "clipstrata.training/1"
+    assert list(document) == sorted(document)
