@@ -25,8 +25,9 @@ REPORT_HTML = "report/index.html"
 ENCODER_FOLDER = "models/encoder"
 EVALUATION_JSON = "models/evaluation.json"
 
-# Folders that hold a clock or an attempt; nothing in them has part in a digest (nor has run.json).
-UNCOUNTED = ("progress", "tmp")
+# Folders that hold a clock or an attempt; nothing in them has part in a digest (nor has run.json, nor the page of a
+# trained run, which shows how fast that went).
+UNCOUNTED = ("progress", "tmp", "models")
 
 
 def media_path(media_sha256: str) -> str:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import av
 import pytest
+import torch
 import webdataset as wds
 
+from curation.displays import NoDisplay
 from curation.unit_parts import read_commit
 from curation.unit_reading import read_part
 from curation.verify import verify_run
@@ -17,6 +19,10 @@ from pipelines.build import BuildResult, build
 from pipelines.engine import EngineOptions
 from pipelines.watching import Watcher
 from schemas.corpus import load_corpus
+from training.frozen import export_checkpoint
+from training.loop import load_train_config, train
+from training.loop.metrics import read_metrics
+from training.model import load_encoder
 
 ROOT = Path(__file__).resolve().parents[2]
 PACK = ROOT.parent / "shared" / "realpack"
@@ -76,3 +82,18 @@ def test_webdataset_reads_clips_that_decode(built: BuildResult) -> None:
 
 def test_the_run_verifies(built: BuildResult) -> None:
     assert verify_run(built.run.store, built.run.config).problems == []
+
+
+def test_both_stages_run_an_epoch_on_real_clips_and_export(built: BuildResult, tmp_path: Path) -> None:
+    run = built.run.root
+    epochs = {}
+    for stage in (1, 2):
+        config = load_train_config(ROOT / "examples" / f"realpack_stage{stage}.yaml", run=run)
+        summary = train(config, lambda title: NoDisplay())
+        drawn = {line["source"]: line["epoch"] for line in read_metrics(config.folder)}
+        epochs[stage] = max(drawn.values())
+        assert summary.samples == config.steps * config.batch_size == sum(summary.samples_by_source.values())
+    assert epochs[1] >= 1 and epochs[2] >= 1, "no source was gone through once: the configs promise an epoch"
+    export_checkpoint(run / "models" / "stage2", tmp_path / "encoder")
+    frames = torch.rand(1, 8, 32, 32, 3)
+    assert load_encoder(tmp_path / "encoder")(frames).tokens.shape == (1, 128, 96)

@@ -126,8 +126,8 @@ def _numbers(found: StepLoss) -> dict[str, float]:
 
 def _check_finite(what: str, value: torch.Tensor, batch: ClipBatch) -> None:
     if not bool(torch.isfinite(value)):
-        shards = ", ".join(sorted(set(batch.shards)))
+        where = f"source {batch.source}, shards {', '.join(sorted(set(batch.shards)))}"
         raise TrainingStopped(
-            f"step {batch.step}: the {what} is {float(value.detach())}; source {batch.source}, shards {shards}; the newest "
-            "checkpoint is from before it: lower the learning rate, or look at these shards with `clipstrata verify`"
+            f"step {batch.step}: the {what} is {float(value.detach())}; {where}; the newest checkpoint is from before "
+            "it: lower the learning rate, or look at these shards with `clipstrata verify`"
         )
