@@ -1,0 +1,95 @@
+"""`train`, `export`, `evaluate` and `demo` as a person types them: exit codes, messages, what is left behind."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from beam_runner import main
+
+STAGE_ONE = {
+    "stage": 1,
+    "run": "run",
+    "batch_size": 2,
+    "steps": 2,
+    "small_sources": "leave_out",
+    "optimiser": {"peak_lr": 0.001},
+}
+
+
+@pytest.fixture
+def run(world_run: Path, tmp_path: Path) -> Path:
+    shutil.copytree(world_run, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def config(folder: Path, **changes: object) -> str:
+    path = folder / "stage.yaml"
+    path.write_text(yaml.safe_dump({**STAGE_ONE, **changes}))
+    return str(path)
+
+
+def test_train_and_export(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", config(run.parent)]) == 0
+    assert f"checkpoints and metrics: {run / 'models' / 'stage1'}" in capsys.readouterr().out
+    assert main(["export", str(run / "models" / "stage1"), "--out", str(run / "models" / "encoder")]) == 0
+    assert "stage 1, weights" in capsys.readouterr().out
+    assert main(["stats", str(run)]) == 0
+    assert "stage 1" in capsys.readouterr().out
+    assert main(["verify", str(run)]) == 0
+
+
+WRONG = {
+    "no config": (["train", "absent.yaml"], "training config absent.yaml: cannot be read"),
+    "no run": (["train", "{nowhere}"], "no such folder; allowed: a run with shards"),
+    "no shards": (["train", "{no_shards}"], "so no finished shards; run build first"),
+    "batches beyond every source": (["train", "{big}"], "no sample is left to train on"),
+    "no checkpoint": (["export", "{folder}", "--out", "x"], "holds no checkpoint; allowed: a stage's folder"),
+    "nothing trained": (["evaluate", "{folder}"], "holds neither models/stage1 nor config.json"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_input_is_exit_2_with_the_way_out(
+    case: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words, message = WRONG[case]
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    (tmp_path / "c").mkdir()
+    places = {
+        "folder": str(tmp_path / "a"),
+        "nowhere": config(tmp_path / "a", run="nowhere"),
+        "no_shards": config(tmp_path / "b", run="."),
+        "big": config(tmp_path / "c", run=str(run), batch_size=5000),
+    }
+    assert main([word.format(**places) for word in words]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_training_that_falls_apart_is_exit_1(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wild = config(run.parent, steps=6, optimiser={"peak_lr": 1e30}, precision="float32")
+    assert main(["train", wild]) == 1
+    assert "shards shards/" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_demo_is_whole_and_its_second_run_does_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["demo", "--out", str(tmp_path / "run"), "--clips", "80", "--steps", "2"]
+    assert main(words) == 0
+    printed = capsys.readouterr().out
+    for expected in ("all is as the manifest says", "random encoder", "stage 1", "stage 2", "page: "):
+        assert expected in printed
+    page = (tmp_path / "run" / "report" / "index.html").read_text()
+    assert "random encoder" in page and 'id="encoder"' in page
+    facts = json.loads((tmp_path / "run" / "models" / "encoder" / "config.json").read_bytes())
+    assert facts["architectures"] == ["VideoPrismVisionModel"]
+    models = tmp_path / "run" / "models"
+    before = {path: path.stat().st_mtime_ns for path in models.rglob("*.safetensors") if "encoder" not in path.parts}
+    assert main(words) == 0
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert "random encoder" in (tmp_path / "run" / "report" / "index.html").read_text()
