@@ -17,6 +17,7 @@ from dashboard import PageFacts, render_page
 from schemas.training import CurvePoint
 
 WICKED = "<script>alert(1)</script><img src=x onerror=alert(1)>"
+DASH = "\u2013"
 NAN = float("nan")
 
 
@@ -78,8 +79,16 @@ def test_the_link_stands_between_duplicates_and_the_score(facts: dict[str, Any])
     shown = markup(page(**facts))
     links = re.findall(r'<a href="#(\w+)">', shown[shown.index("<nav") : shown.index("</nav>")])
     assert links == [
-        "sources", "compare", "scores", "funnel", "tiers", "rejects", "duplicates", "encoder", "definition",
-    ]  # fmt: skip
+        "sources",
+        "compare",
+        "scores",
+        "funnel",
+        "tiers",
+        "rejects",
+        "duplicates",
+        "encoder",
+        "definition",
+    ]
     assert re.findall(r'<section id="(\w+)"', shown) == links
 
 
@@ -139,9 +148,20 @@ def test_the_section_draws(tmp_path: Path) -> None:
         ["scorer, mean of frames", "★ 90.0 %", "12.0 %", "★ 40.0 %", "3d3d3d3d"],
     ]
     assert rows_of(document, "training-table")[1] == [
-        "stage 2", "20", "10", "200", "5.0", "0.0 %", "3,600 s", "2,000,000", "0.5000", "7",
-        "1", "2b2b2b2b", "1a1a1a1a",
-    ]  # fmt: skip
+        "stage 2",
+        "20",
+        "10",
+        "200",
+        "5.0",
+        "0.0 %",
+        "3,600 s",
+        "2,000,000",
+        "0.5000",
+        "7",
+        "1",
+        "2b2b2b2b",
+        "1a1a1a1a",
+    ]
     assert rows_of(document, "training-samples") == [
         ["stock", "300", "120"],
         ["web_alt", "100", DASH],
@@ -162,8 +182,14 @@ def test_every_factor_is_shown_when_asked_for(tmp_path: Path) -> None:
     assert console == []
     assert 'aria-pressed="true"' in section(document)
     assert rows_of(document, "evaluation-table")[3] == [
-        "stage 2", "65.0 %", "75.0 %", "★ 80.0 %", "★ 87.5 %", DASH, "2b2b2b2b",
-    ]  # fmt: skip
+        "stage 2",
+        "65.0 %",
+        "75.0 %",
+        "★ 80.0 %",
+        "★ 87.5 %",
+        DASH,
+        "2b2b2b2b",
+    ]
 
 
 @needs_chromium
@@ -171,8 +197,12 @@ def test_chance_stays_first_when_a_column_is_sorted(tmp_path: Path) -> None:
     hands = """document.querySelector('#evaluation-table th[data-column="2"] button').click();"""
     document, _ = load(with_hands(whole(), hands), tmp_path)
     assert [row[0] for row in rows_of(document, "evaluation-table")] == [
-        "chance", "stage 2", "stage 1", "random encoder", "scorer, mean of frames",
-    ]  # fmt: skip
+        "chance",
+        "stage 2",
+        "stage 1",
+        "random encoder",
+        "scorer, mean of frames",
+    ]
 
 
 @needs_chromium

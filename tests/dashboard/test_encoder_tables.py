@@ -38,8 +38,14 @@ def test_without_a_summary_no_measure_is_a_detail() -> None:
 def test_a_value_that_a_row_does_not_name_is_none() -> None:
     row = encoder("stage 1", "1a", 0.7, 0.75, 0.5, 0.625, 0.25).model_copy(update={"values": {"motion": 0.5}})
     assert encoder_tables.evaluation_table(evaluation(row)).rows[1] == (
-        "stage 1", None, None, 0.5, None, None, "1a" * 32,
-    )  # fmt: skip
+        "stage 1",
+        None,
+        None,
+        0.5,
+        None,
+        None,
+        "1a" * 32,
+    )
 
 
 def test_best_values() -> None:
