@@ -69,7 +69,8 @@ function evaluationFacts() {
   ];
   const list = el("dl", { class: "settings" });
   list.append(...facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
-  if (notes.length) byId("evaluation-facts").append(el("ul", { class: "notes" }, ...notes.map((note) => el("li", {}, note))));
+  const items = notes.map((note) => el("li", {}, note));
+  if (items.length) byId("evaluation-facts").append(el("ul", { class: "notes" }, ...items));
   byId("evaluation-facts").append(list);
 }
 
@@ -77,7 +78,8 @@ function encoderAbout(evaluation, training) {
   const words = [];
   if (evaluation)
     words.push(
-      "What frozen encoders can do, beside what guessing gives: a line in each cell marks chance, ★ the best encoder of its column.",
+      "What frozen encoders can do, beside what guessing gives: a line in each cell marks chance,",
+      "★ the best encoder of its column.",
     );
   if (training) words.push("Point at a loss curve, or focus it and use the arrow keys, to read a point.");
   return words.join(" ");

@@ -1,6 +1,6 @@
 // One loss curve per stage, drawn by uPlot; a point is the mean loss of the steps since the point before.
 
-const LOSS_PAPER_WIDTH = 440;
+const LOSS_PAPER_WIDTH = 400;
 const losses = []; // { rows, plot, place, readout, at }
 
 function lossReadout(chart, index) {
@@ -9,7 +9,7 @@ function lossReadout(chart, index) {
   const at = chart.at === null ? rows.length - 1 : chart.at;
   const first = at > 0 ? rows[at - 1][0] + 1 : 1;
   const where = first < rows[at][0] ? `Steps ${count(first)} to ${count(rows[at][0])}` : `Step ${count(rows[at][0])}`;
-  const which = chart.at === null ? "The last of " + plural(rows.length, "point") + ". " : "";
+  const which = chart.at === null ? `The last of ${plural(rows.length, "point")}. ` : "";
   chart.readout.replaceChildren(`${which}${where}: mean loss `, el("b", {}, lossText(rows[at][1])));
 }
 
@@ -55,7 +55,14 @@ function drawLoss(chart) {
 function moveLossCursor(chart, event) {
   const last = chart.rows.length - 1;
   const from = chart.at === null ? last : chart.at;
-  const targets = { ArrowLeft: from - 1, ArrowRight: from + 1, PageUp: from - 10, PageDown: from + 10, Home: 0, End: last };
+  const targets = {
+    ArrowLeft: from - 1,
+    ArrowRight: from + 1,
+    PageUp: from - 10,
+    PageDown: from + 10,
+    Home: 0,
+    End: last,
+  };
   if (!(event.key in targets)) return;
   event.preventDefault();
   const [step, loss] = chart.rows[Math.max(0, Math.min(last, targets[event.key]))];
@@ -64,7 +71,9 @@ function moveLossCursor(chart, event) {
 
 function lossFigure({ title, table }) {
   const bar = el("div", { class: "table-bar" }, el("h3", {}, title), csvButton(table));
-  if (table.rows.length === 0) return el("div", { class: "loss" }, bar, el("p", { class: "empty" }, "No curve was kept."));
+  if (table.rows.length === 0) {
+    return el("div", { class: "loss" }, bar, el("p", { class: "empty" }, "No curve was kept."));
+  }
   const place = el("div", {
     class: "chart",
     tabindex: 0,

@@ -80,7 +80,7 @@ def test_the_training_half_of_the_report() -> None:
 
 
 def test_each_half_of_the_training_report_stands_alone() -> None:
-    assert training_text((), None) == [[""]]
+    assert training_text((), None) == []
     assert ["seed", "7"] in training_text((stage_1(),), None)
     assert ["stage 1", "70.0%", "50.0%", "25.0%"] in training_text((), evaluation())
 

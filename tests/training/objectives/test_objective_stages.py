@@ -112,3 +112,11 @@ def test_a_step_is_a_function_of_its_generator() -> None:
     objective, _ = stage_two()
     first, again, other = (objective.loss(batch(), generator(seed)).total.item() for seed in (1, 1, 2))
     assert first == again != other
+
+
+def test_the_teacher_is_frozen_twice_over() -> None:
+    objective, model = stage_two()
+    assert not any(weight.requires_grad for weight in model.video_model.parameters())
+    model.video_model.requires_grad_(True)
+    objective.loss(batch(), generator()).total.backward()
+    assert all(weight.grad is None for weight in model.parameters())
