@@ -56,7 +56,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder for the stages of each seed")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("clipstrata").setLevel(logging.INFO)
     scorer = ScorerSubject(SCORER_NAME, load_open_clip(WORLD_CLIP, None))
     evaluations = []
     for seed in arguments.seeds:

@@ -68,6 +68,8 @@ class _StageConfig(Strict):
         precision: what matrices are multiplied in; `auto` is bfloat16 where the processor has instructions for it.
             Weights, norms, softmax and losses are float32 in any case.
         checkpoint_every: steps between checkpoints; one is written after the last step too.
+        threads: of the processor; None is as many as this process may use. The order in which products are summed
+            hangs on it, so equal bits need an equal number.
     """
 
     run: str
@@ -79,6 +81,7 @@ class _StageConfig(Strict):
     batch_size: Count
     steps: Count
     checkpoint_every: Count = 100
+    threads: Count | None = None
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     optimiser: OptimiserConfig
 

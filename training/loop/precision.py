@@ -1,8 +1,10 @@
-"""What matrices are multiplied in."""
+"""What matrices are multiplied in, and in which order sums are taken."""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,3 +30,23 @@ def resolve_precision(wanted: Literal["auto", "float32", "bfloat16"]) -> Precisi
         return Precision(wanted)
     found = torch.cpu.get_capabilities()
     return Precision("bfloat16" if found.get("avx512_bf16") or found.get("amx_bf16") else "float32")
+
+
+@contextmanager
+def repeatable(threads: int | None) -> Iterator[None]:
+    """Make every sum of a block take its terms in one order, so that equal work gives equal bits.
+
+    Some gradients (of `table[index]`, for one) are otherwise added up by several threads in the order in which they get
+    there. Equal bits also need an equal number of threads, whatever else in this process may have set it to.
+
+    Args:
+        threads: None is as many as this process may use.
+    """
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        torch.use_deterministic_algorithms(before[1])

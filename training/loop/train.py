@@ -29,7 +29,7 @@ from training.loop.checkpoints import TOKENIZER, newest_checkpoint
 from training.loop.config import DECODERS, ENCODERS, TEXTS, StageOneConfig, TrainConfig
 from training.loop.fit import Fit, fit
 from training.loop.metrics import loss_curve, read_metrics, samples_by_source
-from training.loop.precision import Precision, resolve_precision
+from training.loop.precision import Precision, repeatable, resolve_precision
 from training.loop.trained import StageOneModel, open_stage_one
 from training.model import EncoderConfig, VideoTextModel
 from training.objectives import (
@@ -42,7 +42,7 @@ from training.objectives import (
 
 SUMMARY_JSON = Path(summary_path(1)).name
 # Keys of a config that say where things lie or how often they are written; the result does not hang on them.
-_PLACES = {"run", "out", "teacher", "manifest", "checkpoint_every"}
+_PLACES = {"run", "out", "teacher", "manifest", "checkpoint_every", "threads"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ def train(config: TrainConfig, new_display: NewDisplay = new_display) -> Trainin
     cache = _decoded(start, new_display)
     plan = plan_batches(cache.samples, _batch_options(config))
     job = _job(start, cache, plan)
-    with shown(f"stage {config.stage}: training", new_display) as display:
+    with shown(f"stage {config.stage}: training", new_display) as display, repeatable(config.threads):
         fit(job, display)
     return _write_summary(start, job, plan)
 
