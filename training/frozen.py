@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from curation.scorers import Scorer
+from curation.store import LocalStore
 from schemas.canonical import canonical_json
 from schemas.config_file import ConfigError
 from schemas.evaluation import Evaluation
@@ -83,16 +84,8 @@ def evaluate(
     found = evaluate_shapes(
         [*run_subjects(path, options.seed), ScorerSubject(SCORER_NAME, scorer)], options, on_progress
     )
-    write_evaluation(path, found)
+    LocalStore(path).write(EVALUATION_JSON, found.to_bytes())
     return found
-
-
-def write_evaluation(run: Path, evaluation: Evaluation) -> None:
-    """Write a run's evaluation, whole or not at all."""
-    target = run / EVALUATION_JSON
-    unfinished = target.with_suffix(".part")
-    unfinished.write_bytes(evaluation.to_bytes())
-    unfinished.replace(target)
 
 
 def run_subjects(run: Path, seed: int) -> list[Subject]:

@@ -10,6 +10,7 @@ import torch
 
 from curation.displays import NewDisplay, new_display, shown
 from curation.media import FramePlan
+from curation.store import LocalStore
 from schemas.config_file import ConfigError
 from schemas.manifest import Manifest
 from schemas.run import CODE_VERSION, decoded_path, summary_path
@@ -218,7 +219,5 @@ def _write_summary(start: _Start, job: Fit, plan: BatchPlan) -> TrainingSummary:
         teacher_sha256=start.identity.get("teacher_sha256"),
         curve=curve,
     )
-    unfinished = config.folder / f"{SUMMARY_JSON}.part"
-    unfinished.write_bytes(summary.to_bytes())
-    unfinished.replace(config.folder / SUMMARY_JSON)
+    LocalStore(config.folder).write(SUMMARY_JSON, summary.to_bytes())
     return summary
