@@ -1,11 +1,14 @@
-"""`python -m benchmarks.demo`: what the demo costs, as docs/performance.md shows it.
+"""What the demo costs, as docs/performance.md shows it.
+
+    python -m benchmarks.demo [--out FOLDER] [--no-training]
 
 Runs `clipstrata demo` in a fresh folder as its own process, adds up the resident memory of its whole process tree
-twice a second, and prints a Markdown table.
+twice a second, and prints a Markdown table. With --out the run is kept there.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -16,6 +19,9 @@ import time
 from pathlib import Path
 
 import psutil
+
+from schemas.run import stage_folder
+from training.loop.train import read_summary
 
 SAMPLE_S = 0.5
 
@@ -37,13 +43,14 @@ def _memory_bytes(process: psutil.Process) -> int:
         return 0
 
 
-def run_demo(out: Path) -> tuple[float, int]:
+def run_demo(out: Path, training: bool) -> tuple[float, int]:
     """Run the demo; returns its wall seconds and the peak memory of its tree in bytes.
 
     Raises:
         RuntimeError: it failed.
     """
     command = [sys.executable, "-m", "beam_runner", "demo", "--out", str(out)]
+    command += [] if training else ["--no-training"]
     started, peak = time.monotonic(), 0
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         while process.poll() is None:
@@ -54,8 +61,9 @@ def run_demo(out: Path) -> tuple[float, int]:
     return time.monotonic() - started, peak
 
 
-def table(run: dict, wall_s: float, peak_bytes: int) -> str:
+def table(out: Path, wall_s: float, peak_bytes: int) -> str:
     """Return the figures as a Markdown table."""
+    run = json.loads((out / "run.json").read_text())
     timings = run["timings"]
     stages = {stage["stage"]: stage["seconds"] for stage in run["stages"]}
     tools_s = timings["ingest_ffmpeg_cpu_s"] + timings["ingest_scoring_s"]
@@ -68,6 +76,11 @@ def table(run: dict, wall_s: float, peak_bytes: int) -> str:
         ("share of unit time that is neither ffmpeg nor the model", f"{other:.0%}"),
         ("of it in the media child (checking, signals, score frames)", f"{timings['ingest_child_cpu_s']:.0f} CPU-s"),
     ]
+    for stage in (1, 2):
+        found = read_summary(out / stage_folder(stage))
+        if found is not None:
+            what = f"{found.seconds:.0f} s, {found.samples_per_s:.0f} clips/s, {found.wait_share:.1%} waiting for data"
+            rows.append((f"training, stage {stage}", what))
     lines = [f"| {what} | {value} |" for what, value in rows]
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
     return "\n".join([f"| {machine} | |", "|---|---|", *lines]) + "\n"
@@ -75,11 +88,16 @@ def table(run: dict, wall_s: float, peak_bytes: int) -> str:
 
 def main() -> int:
     """Measure once and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, help="a new folder for the run, which is kept")
+    parser.add_argument("--no-training", action="store_true", help="the data half alone")
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "run"
-        wall_s, peak_bytes = run_demo(out)
-        run = json.loads((out / "run.json").read_text())
-    sys.stdout.write(table(run, wall_s, peak_bytes))
+        out = (arguments.out or Path(folder) / "run").resolve()
+        if out.exists():
+            parser.error(f"--out is {out}: exists already; allowed: a folder that does not; a second run does nothing")
+        wall_s, peak_bytes = run_demo(out, not arguments.no_training)
+        sys.stdout.write(table(out, wall_s, peak_bytes))
     return 0
 
 

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import argparse
 import logging
-import statistics
 import sys
 from pathlib import Path
 
 from curation.scorers import WORLD_CLIP, load_open_clip
-from schemas.evaluation import Evaluation
 from schemas.run import stage_folder
 from schemas.training import TrainingSummary
 from training.data import read_run_manifest
-from training.evaluation import ScorerSubject, ShapesOptions, evaluate_shapes
-from training.frozen import SCORER_NAME, run_subjects
+from training.evaluation import ShapesOptions, markdown_table
+from training.frozen import evaluate
 from training.loop import train
 from training.recipe import demo_stages
 
@@ -34,21 +32,6 @@ def train_seed(run: Path, folder: Path, seed: int) -> list[TrainingSummary]:
     return [*summaries, train(second.model_copy(update=places))]
 
 
-def mean_table(evaluations: list[Evaluation]) -> str:
-    """Return mean and sample standard deviation of each measure and encoder over the seeds, as markdown."""
-    names = [row.name for row in evaluations[0].rows]
-    lines = ["| measure, % | chance | " + " | ".join(names) + " |", "|---|" + "---:|" * (len(names) + 1)]
-    for measure in evaluations[0].measures:
-        cells = []
-        for place in range(len(names)):
-            found = [evaluation.rows[place].values[measure.name] for evaluation in evaluations]
-            values = [100 * value for value in found if value is not None]
-            spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
-            cells.append(f"{statistics.mean(values):.1f}{spread}" if values else "-")
-        lines.append(f"| {measure.title} | {100 * measure.chance:.1f} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
 def main() -> None:
     """Train, evaluate and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -58,7 +41,7 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)
     logging.getLogger("clipstrata").setLevel(logging.INFO)
-    scorer = ScorerSubject(SCORER_NAME, load_open_clip(WORLD_CLIP, None))
+    scorer = load_open_clip(WORLD_CLIP, None)
     evaluations = []
     for seed in arguments.seeds:
         folder = arguments.work.resolve() / f"seed{seed}"
@@ -67,8 +50,8 @@ def main() -> None:
                 f"seed {seed} stage {summary.stage}: {summary.samples_per_s} samples/s, "
                 f"{summary.wait_share:.2%} waiting, {summary.seconds} s, final loss {summary.final_loss}\n"
             )
-        evaluations.append(evaluate_shapes([*run_subjects(folder, seed), scorer], ShapesOptions(seed=seed)))
-    sys.stdout.write(mean_table(evaluations) + "\n")
+        evaluations.append(evaluate(folder, scorer, ShapesOptions(seed=seed)))
+    sys.stdout.write(markdown_table(evaluations))
 
 
 if __name__ == "__main__":

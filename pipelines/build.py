@@ -119,11 +119,16 @@ def page_facts(store: LocalStore, manifest: Manifest, planted: tuple[int, int] |
 def trained(store: LocalStore) -> tuple[tuple[TrainingSummary, ...], Evaluation | None]:
     """Return the summaries of a run's finished training stages and its evaluation, as far as they are there.
 
+    An evaluation of other weights than the stages hold now (one was trained again since) is left out.
+
     Raises:
         ConfigError: one of these files cannot be read.
     """
-    summaries = [_parsed(store, summary_path(stage), TrainingSummary) for stage in (1, 2)]
-    return tuple(found for found in summaries if found is not None), _parsed(store, EVALUATION_JSON, Evaluation)
+    parsed = [_parsed(store, summary_path(stage), TrainingSummary) for stage in (1, 2)]
+    summaries = tuple(found for found in parsed if found is not None)
+    evaluation = _parsed(store, EVALUATION_JSON, Evaluation)
+    current = evaluation is not None and evaluation.is_of(summary.weights_sha256 for summary in summaries)
+    return summaries, evaluation if current else None
 
 
 def _parsed(store: LocalStore, path: str, model: type[Document]) -> Document | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
@@ -64,6 +65,10 @@ class Evaluation(_Model):
     measures: tuple[Measure, ...]
     rows: tuple[EncoderRow, ...]
     notes: tuple[str, ...] = ()
+
+    def is_of(self, weights: Iterable[str]) -> bool:
+        """Return whether each of these weights, given by digest, has a row."""
+        return {row.digest for row in self.rows}.issuperset(weights)
 
     def to_bytes(self) -> bytes:
         """Return the file's bytes."""

@@ -15,6 +15,7 @@ from schemas.run import EVALUATION_JSON, stage_folder
 from training.evaluation import EncoderSubject, ScorerSubject, ShapesOptions, Subject, evaluate_shapes
 from training.evaluation.stages import StageOneSubject, StageTwoSubject, random_subject
 from training.loop import StageOneModel, open_encoder, open_stage_one, open_stage_two
+from training.loop.precision import repeatable
 from training.model import export_encoder, load_encoder
 from training.model.digest import weights_digest
 from training.model.exchange import CONFIG
@@ -76,16 +77,19 @@ def evaluate(
     Raises:
         ConfigError: the path holds neither.
     """
-    if (path / CONFIG).is_file():
-        encoder = load_encoder(path)
-        subjects: list[Subject] = [random_subject(encoder, options.seed)]
-        subjects.append(EncoderSubject(path.resolve().name, weights_digest(encoder), encoder))
-        return evaluate_shapes([*subjects, ScorerSubject(SCORER_NAME, scorer)], options, on_progress)
-    found = evaluate_shapes(
-        [*run_subjects(path, options.seed), ScorerSubject(SCORER_NAME, scorer)], options, on_progress
-    )
-    LocalStore(path).write(EVALUATION_JSON, found.to_bytes())
+    is_folder = (path / CONFIG).is_file()
+    subjects = _folder_subjects(path, options.seed) if is_folder else run_subjects(path, options.seed)
+    with repeatable(None):
+        found = evaluate_shapes([*subjects, ScorerSubject(SCORER_NAME, scorer)], options, on_progress)
+    if not is_folder:
+        LocalStore(path).write(EVALUATION_JSON, found.to_bytes())
     return found
+
+
+def _folder_subjects(folder: Path, seed: int) -> list[Subject]:
+    encoder = load_encoder(folder)
+    named = EncoderSubject(folder.resolve().name, weights_digest(encoder), encoder)
+    return [random_subject(encoder, seed), named]
 
 
 def run_subjects(run: Path, seed: int) -> list[Subject]:

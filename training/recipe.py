@@ -82,7 +82,6 @@ def _evaluated(run: Path, training: tuple[TrainingSummary, ...], options: Shapes
     if not path.is_file():
         return None
     found = Evaluation.model_validate_json(path.read_bytes())
-    digests = {row.digest for row in found.rows}
     wanted = {name: value for name, value in asdict(options).items() if isinstance(value, int) and name != "seed"}
     same = found.seed == options.seed and all(found.settings.get(name) == value for name, value in wanted.items())
-    return found if same and all(summary.weights_sha256 in digests for summary in training) else None
+    return found if same and found.is_of(summary.weights_sha256 for summary in training) else None

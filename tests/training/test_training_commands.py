@@ -10,6 +10,10 @@ import pytest
 import yaml
 
 from beam_runner import main
+from curation.store import LocalStore
+from pipelines.build import trained
+from schemas.evaluation import EncoderRow, Evaluation
+from schemas.run import EVALUATION_JSON
 
 STAGE_ONE = {
     "stage": 1,
@@ -41,6 +45,24 @@ def test_train_and_export(run: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert main(["stats", str(run)]) == 0
     assert "stage 1" in capsys.readouterr().out
     assert main(["verify", str(run)]) == 0
+
+
+def test_an_evaluation_of_other_weights_is_not_shown(run: Path) -> None:
+    assert main(["train", config(run.parent)]) == 0
+    store = LocalStore(run)
+    (summary,), _ = trained(store)
+    evaluation = Evaluation(
+        suite="shapes",
+        seed=1,
+        settings={},
+        measures=(),
+        rows=(EncoderRow(name="stage 1", digest=summary.weights_sha256, values={}),),
+    )
+    store.write(EVALUATION_JSON, evaluation.to_bytes())
+    assert trained(store) == ((summary,), evaluation)
+    shutil.rmtree(run / "models" / "stage1")
+    assert main(["train", config(run.parent, steps=3)]) == 0
+    assert trained(store)[1] is None
 
 
 WRONG = {

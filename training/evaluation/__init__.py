@@ -2,7 +2,7 @@
 
 from training.evaluation.shapes import ShapesOptions, evaluate_shapes
 from training.evaluation.subjects import EncoderSubject, ScorerSubject, Subject, SubjectFault
-from training.evaluation.text import markdown_table, text_rows
+from training.evaluation.text import markdown_table
 
 __all__ = [
     "EncoderSubject",
@@ -12,5 +12,4 @@ __all__ = [
     "SubjectFault",
     "evaluate_shapes",
     "markdown_table",
-    "text_rows",
 ]

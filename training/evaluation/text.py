@@ -1,46 +1,49 @@
-"""An evaluation for people: a markdown table, or rows of plain text."""
+"""Evaluations as a markdown table."""
 
 from __future__ import annotations
 
-from schemas.evaluation import Evaluation
+import statistics
+from collections.abc import Sequence
+
+from schemas.evaluation import Evaluation, Measure
 
 _ABSENT = "-"
-_GAP = "  "
 
 
-def markdown_table(evaluation: Evaluation, *, summary_only: bool = False) -> str:
+def markdown_table(evaluations: Sequence[Evaluation], *, summary_only: bool = False) -> str:
     """Return a table with a line for each measure and a column for chance and each encoder, values in percent.
 
     Args:
+        evaluations: of the same measures and encoders, one for each seed. Of several, a value is their mean and the
+            sample standard deviation.
         summary_only: only the measures that stand for their group.
+
+    Raises:
+        ValueError: there is none, or they differ in measures or encoders.
     """
-    head, *body = _cells(evaluation, summary_only)
-    rule = ["---", *["---:"] * (len(head) - 1)]
-    escaped = [[cell.replace("|", "\\|") for cell in line] for line in (head, rule, *body)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in escaped)
+    if not evaluations:
+        raise ValueError("evaluations is empty; allowed: at least one; give the evaluation of one seed or more")
+    first = evaluations[0]
+    names = [row.name for row in first.rows]
+    for other in evaluations[1:]:
+        if [row.name for row in other.rows] != names or other.measures != first.measures:
+            raise ValueError("evaluations differ in measures or encoders; allowed: one suite over several seeds")
+    lines = [["measure, %", "chance", *names], ["---", *["---:"] * (len(names) + 1)]]
+    for measure in first.measures:
+        if measure.summary or not summary_only:
+            cells = [_cell(evaluations, place, measure) for place in range(len(names))]
+            lines.append([measure.title, _percent(measure.chance), *cells])
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
 
 
-def text_rows(evaluation: Evaluation, *, summary_only: bool = False) -> list[str]:
-    """Return the same table as lines of equal columns, then the notes, one a line."""
-    cells = _cells(evaluation, summary_only)
-    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
-    lines = []
-    for first, *others in cells:
-        aligned = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
-        lines.append(_GAP.join([first.ljust(widths[0]), *aligned]).rstrip())
-    return lines + [f"- {note}" for note in evaluation.notes]
+def _cell(evaluations: Sequence[Evaluation], place: int, measure: Measure) -> str:
+    found = [evaluation.rows[place].values.get(measure.name) for evaluation in evaluations]
+    values = [value for value in found if value is not None]
+    if not values:
+        return _ABSENT
+    spread = f" ± {_percent(statistics.stdev(values))}" if len(values) > 1 else ""
+    return _percent(statistics.mean(values)) + spread
 
 
-def _cells(evaluation: Evaluation, summary_only: bool) -> list[list[str]]:
-    """Lines of the table, the head first."""
-    lines = [["measure, %", "chance", *[row.name for row in evaluation.rows]]]
-    for measure in evaluation.measures:
-        if summary_only and not measure.summary:
-            continue
-        values = [_percent(row.values.get(measure.name)) for row in evaluation.rows]
-        lines.append([measure.title, _percent(measure.chance), *values])
-    return lines
-
-
-def _percent(share: float | None) -> str:
-    return _ABSENT if share is None else f"{100 * share:.1f}"
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"
