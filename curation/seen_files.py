@@ -17,7 +17,7 @@ Seen = dict[str, list[int] | None]
 
 def look_at(plan: UnitPlan) -> Seen:
     """Return locator -> [size in bytes, change time in ns] of each file of a unit; None where there is no file."""
-    return {video.locator: _look(Path(video.path)) for video in plan.videos}
+    return {video.locator: _look(Path(video.address)) for video in plan.videos}
 
 
 def _look(path: Path) -> list[int] | None:

@@ -36,7 +36,7 @@ class UnitInput:
 class PlannedVideo:
     """One file of a unit with the spans wanted of it and the records behind each span, in their ids' order."""
 
-    path: str
+    address: str
     locator: str
     spans: tuple[Span, ...]
     records: tuple[tuple[Record, ...], ...]
@@ -113,17 +113,17 @@ def plan_unit(unit: UnitInput, source: SourceConfig, facts: dict[str, object]) -
 
 
 def _videos(records: list[Record]) -> tuple[PlannedVideo, ...]:
-    by_path: dict[str, dict[Span, list[Record]]] = {}
+    by_address: dict[str, dict[Span, list[Record]]] = {}
     for record in records:
-        spans = by_path.setdefault(record.path, {})
+        spans = by_address.setdefault(record.address, {})
         spans.setdefault((record.start_us, record.end_us), []).append(record)
     videos = []
-    for path in sorted(by_path):
-        spans = by_path[path]
+    for address in sorted(by_address):
+        spans = by_address[address]
         order = sorted(spans, key=lambda span: (span[0] or 0, span[0] is not None, span[1] is None, span[1] or 0))
         videos.append(
             PlannedVideo(
-                path=path,
+                address=address,
                 locator=spans[order[0]][0].locator,
                 spans=tuple(order),
                 records=tuple(tuple(spans[span]) for span in order),
@@ -135,7 +135,7 @@ def _videos(records: list[Record]) -> tuple[PlannedVideo, ...]:
 def replay_input(record: Record) -> str:
     """Return the JSON from which a record can be tried again."""
     fields = dataclasses.asdict(record)
-    del fields["path"]
+    del fields["address"]
     return json.dumps(fields, sort_keys=True, ensure_ascii=False)
 
 

@@ -110,7 +110,7 @@ def _cut_video(video: PlannedVideo, work: UnitWork, tools: UnitTools, folder: Pa
     folder.mkdir()
     config = tools.config
     task = CutTask(
-        path=video.path,
+        path=video.address,
         spans=video.spans,
         out_dir=str(folder),
         clip=config.clip,

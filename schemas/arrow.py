@@ -144,7 +144,7 @@ def record_row(record: Record, state: str, sample_id: str | None) -> dict[str, A
         sample_id: the sample that it told of, where there is one.
     """
     row = dataclasses.asdict(record)
-    del row["path"], row["dropped_texts"]
+    del row["address"], row["dropped_texts"]
     row["texts"] = [dataclasses.asdict(text) for text in record.texts]
     return {**row, "state": state, "sample_id": sample_id}
 

@@ -87,6 +87,7 @@ class SourceConfig(Strict):
     Attributes:
         location: the table, the folder of videos, or the folder that the built-in world is rendered into.
         media_root: folder that locators are relative to; by default the folder that holds `location`.
+        locator: template of a video's locator with `{id}`, for formats that name videos by id: `videos/{id}.mp4`.
         part: which view of a `mediapack` or `synthetic` location this source is.
         max_reject_share: more rejected records than this share fail the run (exit 1).
     """
@@ -98,6 +99,7 @@ class SourceConfig(Strict):
     licence: Licence
     text_kinds: tuple[TextKind, ...] = ()
     media_root: str | None = None
+    locator: str | None = None
     part: str | None = None
     columns: Columns = Columns()
     cuts: Cuts | None = None

@@ -57,7 +57,7 @@ class Record:
 
     Attributes:
         locator: where the video lies, as the source wrote it, without user info and signatures.
-        path: the locator resolved against the source's media folder; not part of any digest.
+        address: what the bytes are fetched from, an absolute path or a URL with its signature; not part of any digest.
         start_us, end_us: the span asked for, half-open; None is the video's own start or end.
         dropped_texts: (kind, reason code, how many) of the texts that could not be kept; a few at most, however many.
     """
@@ -65,7 +65,7 @@ class Record:
     record_id: str
     source: str
     locator: str
-    path: str
+    address: str
     start_us: int | None
     end_us: int | None
     texts: tuple[Text, ...]

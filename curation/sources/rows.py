@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from curation.texts import clean_texts
 from schemas.corpus import CorpusConfig, SourceConfig
@@ -17,7 +17,8 @@ from schemas.ids import record_id
 from schemas.reasons import RETRYABLE, Reason, Scope, Stage
 from schemas.records import MAX_DETAIL_CHARS, Record, Reject, Text
 
-MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
+TimeUnit = Literal["s", "ms", "us"]
+MICROSECONDS: dict[TimeUnit, int] = {"s": 1_000_000, "ms": 1_000, "us": 1}
 MAX_LOCATOR_BYTES = 4096
 # Ten years; far beyond any video, and far inside the 64 bits of a column.
 MAX_TIME_US = 10 * 366 * 86_400 * 1_000_000
@@ -39,6 +40,7 @@ class RawRow:
     Attributes:
         place: where the row stands, for a person and for replay, for example `clips.csv line 7`.
         cells: the row as the file holds it; its canonical bytes make the record's id.
+        time_unit: of `start` and `end` where they are numbers; None is what the source's config says.
     """
 
     place: str
@@ -47,6 +49,7 @@ class RawRow:
     start: Any
     end: Any
     texts: tuple[Text, ...]
+    time_unit: TimeUnit | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +82,7 @@ def row_to_record(row: Row, source: SourceConfig, config: CorpusConfig) -> Recor
     try:
         locator = _locator(row.locator)
         path = _inside(source.media_root or ".", locator)
-        start_us, end_us = parse_span(row.start, row.end, MICROSECONDS[source.columns.time_unit])
+        start_us, end_us = parse_span(row.start, row.end, MICROSECONDS[row.time_unit or source.columns.time_unit])
     except RowProblem as problem:
         return _reject(source, identity, problem.reason, str(problem), row.place)
     texts, dropped = clean_texts(row.texts, config.texts)
@@ -87,7 +90,7 @@ def row_to_record(row: Row, source: SourceConfig, config: CorpusConfig) -> Recor
         record_id=identity,
         source=source.name,
         locator=locator,
-        path=path,
+        address=path,
         start_us=start_us,
         end_us=end_us,
         texts=texts,

@@ -30,7 +30,7 @@ def test_a_file_that_changed_behind_its_path_is_named(change: str, plan: UnitPla
     store = LocalStore(tmp_path / "run")
     remember(store, plan, look_at(plan))
     video = plan.videos[0]
-    path = Path(video.path)
+    path = Path(video.address)
     if change == "content":
         path.write_bytes(b"another film altogether")
     elif change == "time":

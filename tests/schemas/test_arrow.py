@@ -44,7 +44,7 @@ RECORD = Record(
     record_id="r" * 26,
     source="stock",
     locator="a.mp4",
-    path="/videos/a.mp4",
+    address="/videos/a.mp4",
     start_us=None,
     end_us=2_000_000,
     texts=(Text(kind="caption", text="a dog"),),
