@@ -100,7 +100,7 @@ def record(name: str, text: str, locator: str = "v/a.mp4", folder: Path = Path("
         record_id=name * 26,
         source="stock",
         locator=locator,
-        path=str(folder / locator),
+        address=str(folder / locator),
         start_us=0,
         end_us=2_000_000,
         texts=texts,
