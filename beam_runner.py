@@ -119,6 +119,9 @@ def make_parser() -> argparse.ArgumentParser:
         job = add(name, run_job, f"{words}. Beam's own options follow after --", takes_beam_flags=True)
         job.add_argument("corpus", type=Path, metavar="CORPUS.yaml")
         job.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder")
+    replay = add("replay", run_replay, "a run's rejects again, and only those", takes_beam_flags=True)
+    replay.add_argument("run_folder", type=Path, metavar="RUN")
+    replay.add_argument("--reason", default=None, metavar="CODE", help="default: all that a second attempt may cure")
     stats = add("stats", run_stats, "ledgers, scores per source, tiers, duplicates, rejects")
     page = add("dashboard", run_dashboard, "the page over a run's statistics")
     verify = add("verify", run_verify, "exit 0 only if everything on disk is what the manifest says")
@@ -127,9 +130,30 @@ def make_parser() -> argparse.ArgumentParser:
     for command in (stats, verify):
         command.add_argument("--json", action="store_true", help="print JSON only")
     page.add_argument("--html", type=Path, default=None, metavar="FILE", help="write it here, not into RUN/report")
+    _add_source_commands(add)
     _add_training_commands(add)
     verify.add_argument("--clean", action="store_true", help="remove what no manifest, unit or sample owns")
     return parser
+
+
+def _add_source_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
+    sources = add("sources", run_sources, "the formats that sources can have, and what a file of one holds")
+    sources.add_argument("--json", action="store_true", help="print JSON only")
+    actions = sources.add_subparsers(dest="action", metavar="check")
+    words = "read a file, or a pattern of files, as one format: counts, first rows, problems"
+    check = actions.add_parser("check", help=words, description=words, allow_abbrev=False)
+    check.set_defaults(run=run_sources_check)
+    check.add_argument("location", metavar="FILE", help="a file, a folder, a pattern with *, or an address")
+    check.add_argument("--format", required=True, metavar="X", help="one of those that `clipstrata sources` lists")
+    check.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON only")
+    words = "for tables: locator, start, end, time_unit or a kind of text = column; the rest is guessed"
+    check.add_argument("--column", action="append", default=[], metavar="WHAT=NAME", help=words)
+    words = "a csv or tsv file has no header row: its columns, with commas between them"
+    check.add_argument("--column-names", default="", metavar="A,B,C", help=words)
+    check.add_argument("--media-root", default=None, metavar="DIR", help="where locators start (default: its folder)")
+    check.add_argument("--part", default=None, help="which view of a media pack")
+    check.add_argument("--rows", type=int, default=5, help="how many rows to show (default: 5)")
+    check.add_argument("--limit", type=int, default=None, help="stop after as many rows (default: read all)")
 
 
 def _add_training_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -230,15 +254,19 @@ def run_job(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
 
 
 def _build(config: Any, out: Path, command: str, flags: tuple[str, ...]) -> int:
+    from pipelines.build import ALL_STAGES, build
+    from pipelines.engine import EngineOptions
+
+    stages = ALL_STAGES if command == "build" else (command,)
+    return _print_build(build(config, out, EngineOptions(flags=flags), stages=stages))
+
+
+def _print_build(result: Any) -> int:
     from rich.console import Console
 
     from dashboard.terminal import print_report
-    from pipelines.build import ALL_STAGES, build
-    from pipelines.engine import EngineOptions
     from schemas.run import REPORT_HTML
 
-    stages = ALL_STAGES if command == "build" else (command,)
-    result = build(config, out, EngineOptions(flags=flags), stages=stages)
     console = Console()
     if result.statistics is not None:
         print_report(console, result.statistics, result.planted)
@@ -250,6 +278,20 @@ def _build(config: Any, out: Path, command: str, flags: tuple[str, ...]) -> int:
     for line in result.limits_broken:
         sys.stderr.write(f"clipstrata: {line}\n")
     return EXIT_CHECK_FAILED if result.limits_broken else EXIT_DONE
+
+
+def run_replay(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
+    """Work on a run's rejects again and bring its later stages up to date."""
+    from rich.console import Console
+
+    from dashboard.terminal import print_replay
+    from pipelines.engine import EngineOptions
+    from pipelines.replay import replay
+
+    result = replay(arguments.run_folder, arguments.reason, EngineOptions(flags=flags))
+    code = EXIT_DONE if result.built is None else _print_build(result.built)
+    print_replay(Console(), result.marked.spans, result.before, result.after)
+    return code
 
 
 def run_stats(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
@@ -266,6 +308,36 @@ def run_stats(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
         print_report(Console(), results.statistics, results.planted)
         print_training(Console(), results.training, results.evaluation)
     return EXIT_DONE
+
+
+def run_sources(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
+    """List the formats."""
+    from rich.console import Console
+
+    from curation.sources.report import list_formats
+    from dashboard.source_tables import print_formats
+
+    formats = list_formats()
+    if arguments.json:
+        _print_json([facts.model_dump(mode="json") for facts in formats])
+    else:
+        print_formats(Console(), formats)
+    return EXIT_DONE
+
+
+def run_sources_check(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
+    """Say what a file of metadata holds."""
+    from rich.console import Console
+
+    from curation.sources.report import check_file, options_of
+    from dashboard.source_tables import print_check
+
+    found = check_file(arguments.location, arguments.format, options_of(vars(arguments)))
+    if arguments.json:
+        _print_json(found.model_dump(mode="json"))
+    else:
+        print_check(Console(), found)
+    return EXIT_CHECK_FAILED if found.rejects else EXIT_DONE
 
 
 def run_dashboard(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import itertools
+import json
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -79,6 +80,7 @@ def pack_sample(whole: WholeSample, chosen: Selection) -> PackedSample:
     facts: dict[str, Any] = {
         "schema": SAMPLE_SCHEMA,
         **row,
+        "rights": json.loads(row["rights"]),
         "tier": chosen.tier,
         "text_id": chosen.text_id,
         "score_1e4": chosen.score_1e4,

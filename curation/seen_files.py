@@ -43,4 +43,4 @@ def changed_files(store: Store, plan: UnitPlan) -> list[str]:
 
 
 def _note_path(plan: UnitPlan) -> str:
-    return f"progress/seen/{plan.name}.json"
+    return f"progress/seen/{plan.media_name}.json"

@@ -46,6 +46,8 @@ class Store(Protocol):
 
     def list(self, folder: str) -> Iterator[str]: ...
 
+    def list_prefix(self, prefix: str) -> Iterator[str]: ...
+
     def scratch(self, purpose: str) -> Path: ...
 
 
@@ -140,6 +142,13 @@ class LocalStore:
         if base.is_dir():
             files = (path for path in base.rglob("*") if path.is_file())
             yield from sorted(path.relative_to(self.root).as_posix() for path in files)
+
+    def list_prefix(self, prefix: str) -> Iterator[str]:
+        """Yield the paths of the files of one folder whose names begin as given, sorted."""
+        folder, _, start = prefix.rpartition("/")
+        base = self._at(folder)
+        if base.is_dir():
+            yield from sorted(f"{folder}/{entry.name}" for entry in os.scandir(base) if entry.name.startswith(start))
 
     def scratch(self, purpose: str) -> Path:
         """Return a folder for unfinished work on the same disk; it may be emptied between runs."""

@@ -1,7 +1,8 @@
-"""The files of an ingest unit: five Parquet parts, and the commit that makes them exist."""
+"""The files of an ingest unit: four Parquet parts, and the commit that makes them exist."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -16,7 +17,6 @@ from schemas.arrow import (
     TEXTS,
     parquet_bytes,
     plain_row,
-    read_rows,
     record_row,
     sample_row,
 )
@@ -24,17 +24,17 @@ from schemas.canonical import sha256_hex
 from schemas.ledger import Ledger
 from schemas.reasons import Scope
 from schemas.records import Reject, Sample, SampleText, Score
-from schemas.run import media_path, part_path, unit_path
+from schemas.run import clips_path, part_path, score_part_path, scores_path, unit_path
 from schemas.statistics import LedgerCounts
-from schemas.units import PartFacts, UnitCommit
+from schemas.units import PartFacts, UnitCommit, UnitScores
 
 PART_SCHEMAS: dict[str, pa.Schema] = {
     "samples": SAMPLES,
     "texts": TEXTS,
-    "scores": SCORES,
     "rejects": REJECTS,
     "records": RECORDS,
 }
+SCORE_SCHEMAS: dict[str, pa.Schema] = {"scores": SCORES, "score_rejects": REJECTS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,6 @@ class UnitResult:
     plan: UnitPlan
     samples: list[Sample]
     texts: list[SampleText]
-    scores: list[Score]
     rejects: list[Reject]
     told: dict[str, tuple[str, str | None]]
     failed: int
@@ -78,27 +77,26 @@ def unit_ledger(result: UnitResult) -> Ledger:
     return ledger
 
 
-def write_unit(result: UnitResult, store: Store, scorer_digest: str) -> UnitCommit:
-    """Write a unit's parts, and then its commit; returns the commit."""
+def write_unit(result: UnitResult, store: Store) -> UnitCommit:
+    """Write a unit's parts, and then its commit; returns the commit.
+
+    Its clips must be there already: the commit holds the digest of `clips/<unit>.json`.
+    """
     ledger = unit_ledger(result)
     plan = result.plan
     rows = {
         "samples": [sample_row(sample) for sample in sorted(result.samples, key=lambda item: item.sample_id)],
         "texts": [plain_row(text) for text in sorted(result.texts, key=lambda item: (item.sample_id, item.text_id))],
-        "scores": [plain_row(score) for score in sorted(result.scores, key=_score_order)],
         "rejects": [plain_row(reject) for reject in sorted(result.rejects, key=reject_order)],
         "records": [record_row(record, *result.told[record.record_id]) for record in plan.records],
     }
-    parts = {}
-    for kind, schema in PART_SCHEMAS.items():
-        data = parquet_bytes(rows[kind], schema)
-        path = part_path(kind, plan.name, scorer_digest)
-        store.write(path, data)
-        parts[kind] = PartFacts(path=path, rows=len(rows[kind]), bytes=len(data), sha256=sha256_hex(data))
+    parts = {kind: write_part(store, part_path(kind, plan.name), rows[kind], PART_SCHEMAS[kind]) for kind in rows}
     commit = UnitCommit(
         unit=plan.name,
         source=plan.source,
         fingerprint=plan.fingerprint,
+        clips=plan.media_name,
+        clips_sha256=clips_digest(store, plan),
         ledger=LedgerCounts(**vars(ledger)),
         videos=len({sample.video_sha256 for sample in result.samples}),
         parts=parts,
@@ -108,6 +106,18 @@ def write_unit(result: UnitResult, store: Store, scorer_digest: str) -> UnitComm
     return commit
 
 
+def write_part(store: Store, path: str, rows: list[dict[str, object]], schema: pa.Schema) -> PartFacts:
+    """Write one Parquet part and return its facts."""
+    data = parquet_bytes(rows, schema)
+    store.write(path, data)
+    return PartFacts(path=path, rows=len(rows), bytes=len(data), sha256=sha256_hex(data))
+
+
+def clips_digest(store: Store, plan: UnitPlan) -> str:
+    """Return the digest of a unit's finished media work."""
+    return sha256_hex(store.read(clips_path(plan.media_name)))
+
+
 def read_commit(store: Store, name: str) -> UnitCommit | None:
     """Return the commit of a unit, or None when it was never finished."""
     path = unit_path(name)
@@ -115,20 +125,61 @@ def read_commit(store: Store, name: str) -> UnitCommit | None:
 
 
 def finished_commit(store: Store, plan: UnitPlan) -> UnitCommit | None:
-    """Return the commit of a planned unit when the unit is whole: its parts and clips are there.
+    """Return the commit of a planned unit when it stands on the clips that are there and its parts are whole.
 
     Bytes that changed in place are `verify`'s to find; what is missing is worked on again.
     """
     commit = read_commit(store, plan.name)
-    if commit is None or commit.fingerprint != plan.fingerprint:
+    if commit is None or commit.fingerprint != plan.fingerprint or commit.clips_sha256 != clips_digest(store, plan):
         return None
-    if not all(store.exists(part.path) and store.size(part.path) == part.bytes for part in commit.parts.values()):
-        return None
-    rows = read_rows(store.read(commit.parts["samples"].path), SAMPLES, columns=("media_sha256", "media_bytes"))
-    clips = {media_path(row["media_sha256"]): row["media_bytes"] for row in rows}
-    whole = all(store.exists(path) and store.size(path) == size for path, size in clips.items())
+    whole = all(store.exists(part.path) and store.size(part.path) == part.bytes for part in commit.parts.values())
     return commit if whole else None
+
+
+def write_scores(
+    store: Store, commit: UnitCommit, scoring: str, scores: Iterable[Score], rejects: Iterable[Reject]
+) -> UnitScores:
+    """Write a unit's scores and the samples that have none, and then what makes them exist."""
+    rows = {
+        "scores": [plain_row(score) for score in sorted(scores, key=_score_order)],
+        "score_rejects": [plain_row(reject) for reject in sorted(rejects, key=reject_order)],
+    }
+    parts = {}
+    for kind, schema in SCORE_SCHEMAS.items():
+        parts[kind] = write_part(store, score_part_path(kind, scoring, commit.unit), rows[kind], schema)
+    found = UnitScores(unit=commit.unit, unit_sha256=sha256_hex(commit.to_bytes()), scoring=scoring, parts=parts)
+    store.write(scores_path(scoring, commit.unit), found.to_bytes())
+    return found
 
 
 def _score_order(score: Score) -> tuple[str, str, str]:
     return (score.sample_id, score.text_id, score.aggregation)
+
+
+def finished_scores(store: Store, commit: UnitCommit, scoring: str) -> UnitScores | None:
+    """Return a unit's scores when they are of this very commit and their parts are whole."""
+    path = scores_path(scoring, commit.unit)
+    if not store.exists(path):
+        return None
+    found = UnitScores.model_validate_json(store.read(path))
+    whole = all(store.exists(part.path) and store.size(part.path) == part.bytes for part in found.parts.values())
+    return found if whole and found.unit_sha256 == sha256_hex(commit.to_bytes()) else None
+
+
+def read_unit(store: Store, name: str, scoring: str) -> UnitCommit | None:
+    """Return a unit with its scores as one commit: parts of both, and a ledger without the samples that scoring lost.
+
+    None when either was never finished.
+    """
+    commit = read_commit(store, name)
+    scores = None if commit is None else finished_scores(store, commit, scoring)
+    if commit is None or scores is None:
+        return None
+    lost = scores.parts["score_rejects"].rows
+    ledger = commit.ledger.model_copy(
+        update={
+            "samples_kept": commit.ledger.samples_kept - lost,
+            "samples_rejected": commit.ledger.samples_rejected + lost,
+        }
+    )
+    return commit.model_copy(update={"ledger": ledger, "parts": {**commit.parts, **scores.parts}})

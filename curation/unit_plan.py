@@ -5,16 +5,20 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from schemas.canonical import digest_of
 from schemas.corpus import CorpusConfig, SourceConfig
+from schemas.media import Cutting
 from schemas.reasons import Reason, Stage
 from schemas.records import Record, Reject, make_reject
 from schemas.run import CODE_VERSION
 from schemas.units import unit_name
 
 Span = tuple[int | None, int | None]
+# Libraries on whose version the bytes of rows depend.
+_LIBRARIES = ("ftfy", "py3langid", "pyarrow", "textblob")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,41 +48,76 @@ class PlannedVideo:
 
 @dataclass(frozen=True, kw_only=True)
 class UnitPlan:
-    """A unit ready to be worked on; equal inputs in any order give an equal plan."""
+    """A unit ready to be worked on; equal inputs in any order give an equal plan.
+
+    Attributes:
+        name, fingerprint: of the unit as a whole, its rows and texts included.
+        media_name, media_fingerprint: of its videos and spans alone: another text column leaves them as they are.
+        media_facts: digest of what clips depend on beside video and span.
+        cutting: how spans are made where rows give none.
+        licence: the source's name, basis and terms, which travel with every sample.
+    """
 
     name: str
     fingerprint: str
+    media_name: str
+    media_fingerprint: str
+    media_facts: str
+    cutting: Cutting
     source: str
+    licence: Mapping[str, str]
     rows_read: int
     videos: tuple[PlannedVideo, ...]
     rejects: tuple[Reject, ...]
     records: tuple[Record, ...]
 
 
-def ingest_facts(config: CorpusConfig, scorer_digest: str, media: dict[str, str]) -> dict[str, object]:
-    """Return what every unit's bytes depend on beside its rows.
+@dataclass(frozen=True, kw_only=True)
+class IngestFacts:
+    """What every unit's bytes depend on beside its rows: clips on `media` and `cutting`, the rest on `texts` too.
+
+    Attributes:
+        cutting: by source.
+    """
+
+    media: Mapping[str, object]
+    texts: Mapping[str, object]
+    cutting: Mapping[str, Cutting]
+
+    def document(self) -> dict[str, object]:
+        """Return the facts as JSON can hold them."""
+        cutting = {name: rules.model_dump(mode="json") for name, rules in self.cutting.items()}
+        return {"media": dict(self.media), "texts": dict(self.texts), "cutting": cutting}
+
+
+def ingest_facts(config: CorpusConfig, media: Mapping[str, object]) -> IngestFacts:
+    """Return the facts of a corpus.
 
     Args:
         media: the media tools' own fingerprint (ffmpeg build, decoder versions, instruction set).
     """
-    scorer = config.scorer.model_dump(mode="json", exclude={"model", "pretrained", "aggregation"})
-    return {
-        "code_version": CODE_VERSION,
-        "clip": config.clip.model_dump(mode="json"),
-        "media_limits": config.media.model_dump(mode="json"),
-        "texts": config.texts.model_dump(mode="json"),
-        "scorer": {"digest": scorer_digest, **scorer},
-        "media_tools": media,
-        "libraries": {name: importlib.metadata.version(name) for name in ("ftfy", "pyarrow")},
-    }
+    return IngestFacts(
+        media={
+            "code_version": CODE_VERSION,
+            "clip": config.clip.model_dump(mode="json"),
+            "media_limits": config.media.model_dump(mode="json"),
+            "media_tools": media,
+        },
+        texts={
+            "code_version": CODE_VERSION,
+            "texts": config.texts.model_dump(mode="json"),
+            "libraries": {name: importlib.metadata.version(name) for name in _LIBRARIES},
+        },
+        cutting={source.name: config.cutting_of(source) for source in config.sources},
+    )
 
 
 def source_facts(source: SourceConfig) -> dict[str, object]:
     """Return what of a source's config changes how its rows become clips; cuts and places do not."""
-    return source.model_dump(mode="json", include={"name", "text_kinds", "columns", "part", "format"})
+    return source.model_dump(mode="json", include={"name", "text_kinds", "columns", "part", "format", "licence"})
 
 
-def plan_unit(unit: UnitInput, source: SourceConfig, facts: dict[str, object]) -> UnitPlan:
+def plan_unit(unit: UnitInput, source: SourceConfig, facts: IngestFacts) -> UnitPlan:
     """Return the plan of a unit: equal rows once, files in order, spans of a file once each."""
     given = sorted((item for item in unit.items if isinstance(item, Record)), key=lambda item: item.record_id)
     rejects = [item for item in unit.items if isinstance(item, Reject)]
@@ -92,24 +131,40 @@ def plan_unit(unit: UnitInput, source: SourceConfig, facts: dict[str, object]) -
         else:
             records.append(record)
     rejects.sort(key=reject_order)
-    identity = [[record.record_id, record.locator] for record in given]
+    videos = _videos(records)
+    cutting = facts.cutting[source.name]
+    media_facts = digest_of({**facts.media, "cutting": cutting.model_dump(mode="json")})
+    asked = [[video.locator, video.spans] for video in videos]
+    media_fingerprint = digest_of({"facts": media_facts, "source": source.name, "videos": asked})
     fingerprint = digest_of(
         {
-            "facts": facts,
+            "media": media_fingerprint,
+            "facts": facts.texts,
             "source": source_facts(source),
-            "records": identity,
+            "records": [_identity(record) for record in given],
             "rejects": [[reject.record_id, reject.reason] for reject in rejects],
         }
     )
+    place = (unit.source, unit.bucket, unit.bits)
     return UnitPlan(
-        name=unit_name(unit.source, unit.bucket, unit.bits, fingerprint),
+        name=unit_name(*place, fingerprint),
         fingerprint=fingerprint,
+        media_name=unit_name(*place, media_fingerprint),
+        media_fingerprint=media_fingerprint,
+        cutting=cutting,
+        media_facts=media_facts,
         source=unit.source,
+        licence=source.licence.model_dump(mode="json"),
         rows_read=len(unit.items),
-        videos=_videos(records),
+        videos=videos,
         rejects=tuple(rejects),
         records=tuple(records),
     )
+
+
+def _identity(record: Record) -> list[str]:
+    texts = [[text.kind, text.text, text.start_us, text.end_us] for text in record.texts]
+    return [record.record_id, record.locator, digest_of(texts)]
 
 
 def _videos(records: list[Record]) -> tuple[PlannedVideo, ...]:

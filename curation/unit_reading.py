@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from curation.store import Store
-from curation.unit_parts import PART_SCHEMAS
+from curation.unit_parts import PART_SCHEMAS, SCORE_SCHEMAS
 from schemas.arrow import read_rows
 from schemas.units import UnitCommit
 
@@ -20,7 +20,12 @@ class TextScores:
     text_id: str
     kind: str
     scores_1e4: tuple[tuple[str, int], ...]
-    truncated: bool
+    tokens_cut: int
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the scorer saw only the beginning of the text."""
+        return self.tokens_cut > 0
 
     def score(self, aggregation: str) -> int:
         """Return the score under one aggregation.
@@ -56,13 +61,19 @@ class WholeSample:
 
 def read_part(store: Store, commit: UnitCommit, kind: str) -> list[dict[str, Any]]:
     """Return the rows of one part of a unit."""
-    return read_rows(store.read(commit.parts[kind].path), PART_SCHEMAS[kind])
+    return read_rows(store.read(commit.parts[kind].path), {**PART_SCHEMAS, **SCORE_SCHEMAS}[kind])
+
+
+def kept_samples(store: Store, commit: UnitCommit) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a unit's samples, without those that scoring lost."""
+    lost = {row["sample_id"] for row in read_part(store, commit, "score_rejects")}
+    return (row for row in read_part(store, commit, "samples") if row["sample_id"] not in lost)
 
 
 def read_facts(store: Store, commit: UnitCommit) -> Iterator[SampleFacts]:
     """Yield the facts of a unit's samples, in the order of their ids."""
     scores = _scores_by_sample(read_part(store, commit, "scores"))
-    for row in read_part(store, commit, "samples"):
+    for row in kept_samples(store, commit):
         yield SampleFacts(
             sample_id=row["sample_id"],
             source=row["source"],
@@ -83,7 +94,7 @@ def _scores_by_sample(rows: list[dict[str, Any]]) -> dict[str, tuple[TextScores,
     for (sample, text), group in sorted(pairs.items()):
         scores = tuple(sorted((row["aggregation"], row["score_1e4"]) for row in group))
         by_sample[sample].append(
-            TextScores(text_id=text, kind=group[0]["kind"], scores_1e4=scores, truncated=group[0]["truncated"])
+            TextScores(text_id=text, kind=group[0]["kind"], scores_1e4=scores, tokens_cut=group[0]["tokens_cut"])
         )
     return {sample: tuple(texts) for sample, texts in by_sample.items()}
 
@@ -116,7 +127,7 @@ def read_whole(store: Store, commit: UnitCommit) -> Iterator[WholeSample]:
                 "scores_1e4": dict(scored.scores_1e4) if scored else {},
             }
         )
-    for row in read_part(store, commit, "samples"):
+    for row in kept_samples(store, commit):
         yield WholeSample(unit=commit.unit, row=row, texts=tuple(texts[row["sample_id"]]))
 
 
@@ -132,7 +143,7 @@ def merge_whole(tellings: Sequence[WholeSample]) -> WholeSample:
 def count_rejects(store: Store, commit: UnitCommit) -> Counter[tuple[str, str, str]]:
     """Return (stage, scope, reason) -> count of a unit's rejects and dropped texts."""
     counts: Counter[tuple[str, str, str]] = Counter()
-    for row in read_part(store, commit, "rejects"):
+    for row in [*read_part(store, commit, "rejects"), *read_part(store, commit, "score_rejects")]:
         counts[row["stage"], row["scope"], row["reason"]] += 1
     for kind_and_reason, count in commit.dropped_texts.items():
         counts["text", "text", kind_and_reason.split("/")[1]] += count

@@ -10,8 +10,10 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from curation.manifests import manifest_versions
+from curation.score_cache import cache_group
 from curation.statistics import sum_ledgers
 from curation.store import LocalStore
+from curation.unit_parts import read_unit
 from curation.unit_reading import read_part
 from schemas.arrow import RECORDS, SAMPLES, SELECTION, read_rows
 from schemas.canonical import sha256_hex
@@ -20,10 +22,10 @@ from schemas.ids import ID_PATTERN
 from schemas.ledger import Ledger, LedgerError
 from schemas.manifest import LatestPointer, Manifest, ShardFacts
 from schemas.reasons import Scope
-from schemas.run import LATEST_JSON, STATISTICS_JSON, manifest_path, unit_path
+from schemas.run import LATEST_JSON, RUN_JSON, STATISTICS_JSON, RunState, clips_path, manifest_path, unit_path
 from schemas.shards import FACTS_SUFFIX, MEDIA_SUFFIX, MEMBER_SUFFIXES
 from schemas.statistics import Statistics
-from schemas.units import UnitCommit
+from schemas.units import UnitCommit, UnitScores
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -50,7 +52,7 @@ class VerifyReport:
 def verify_run(store: LocalStore, config: CorpusConfig) -> VerifyReport:
     """Recompute digests, sizes, counts, keys and ledgers of a whole run."""
     report = VerifyReport()
-    commits = _verify_units(store, report)
+    commits = _verify_units(store, _scoring(store, report), report)
     _verify_media(store, commits, report)
     manifests = _verify_manifests(store, report)
     damaged = bool(report.problems)
@@ -64,6 +66,12 @@ def verify_run(store: LocalStore, config: CorpusConfig) -> VerifyReport:
         return report
     _find_leftovers(store, commits, manifests, report)
     return report
+
+
+def _scoring(store: LocalStore, report: VerifyReport) -> str:
+    """Return the name of the scoring that the run was judged by; none that fits where run.json does not say."""
+    state = _parsed(store, RUN_JSON, RunState, report)
+    return "" if state is None or state.scorer is None else state.scorer.scoring
 
 
 def _parsed(store: LocalStore, path: str, model: type[Model], report: VerifyReport) -> Model | None:
@@ -82,20 +90,52 @@ def remove_leftovers(store: LocalStore, report: VerifyReport) -> int:
     return len(report.leftovers)
 
 
-def _verify_units(store: LocalStore, report: VerifyReport) -> list[UnitCommit]:
+def _verify_units(store: LocalStore, scoring: str, report: VerifyReport) -> list[UnitCommit]:
+    """Return the whole units, each with its scores under `scoring`."""
+    _verify_scores(store, report)
     commits = []
     for path in store.list("units"):
-        commit = _parsed(store, path, UnitCommit, report)
-        if commit is None:
+        own = _parsed(store, path, UnitCommit, report)
+        if own is None:
             continue
         report.count("units")
-        whole = [_verify_file(store, part.path, part.bytes, part.sha256, report) for part in commit.parts.values()]
-        if path != unit_path(commit.unit):
-            report.problems.append(f"{path}: says that it is unit {commit.unit}")
-        if all(whole):
+        if path != unit_path(own.unit):
+            report.problems.append(f"{path}: says that it is unit {own.unit}")
+        _verify_clips(store, own, report)
+        whole = [_verify_file(store, part.path, part.bytes, part.sha256, report) for part in own.parts.values()]
+        if not all(whole):
+            continue
+        _verify_unit_counts(store, own, report)
+        commit = read_unit(store, own.unit, scoring)
+        if commit is None:
+            report.problems.append(f"unit {own.unit}: has no scores under {scoring}; run ingest again")
+        else:
             commits.append(commit)
-            _verify_unit_counts(store, commit, report)
     return commits
+
+
+def _verify_clips(store: LocalStore, commit: UnitCommit, report: VerifyReport) -> None:
+    path = clips_path(commit.clips)
+    report.count("files")
+    if not store.exists(path):
+        report.problems.append(f"{path}: missing")
+    elif store.sha256(path) != commit.clips_sha256:
+        report.problems.append(f"{path}: is not what unit {commit.unit} stands on; run ingest again")
+
+
+def _verify_scores(store: LocalStore, report: VerifyReport) -> None:
+    """Check the scores of every scoring, the run's own and those of earlier scorers."""
+    for path in store.list("scores"):
+        if not path.endswith(".json"):
+            continue
+        scores = _parsed(store, path, UnitScores, report)
+        if scores is None:
+            continue
+        for part in scores.parts.values():
+            _verify_file(store, part.path, part.bytes, part.sha256, report)
+        unit = unit_path(scores.unit)
+        if not store.exists(unit) or store.sha256(unit) != scores.unit_sha256:
+            report.problems.append(f"{path}: is not of the unit that is there; run ingest again")
 
 
 def _verify_file(store: LocalStore, path: str, size: int, sha256: str, report: VerifyReport) -> bool:
@@ -247,9 +287,12 @@ def _find_leftovers(
     store: LocalStore, commits: Sequence[UnitCommit], manifests: Sequence[Manifest], report: VerifyReport
 ) -> None:
     shards = _unlisted_shards(store, manifests)
-    owned = {part.path for commit in commits for part in commit.parts.values()}
+    units = {commit.unit for commit in commits}
     folders = ("records", "samples", "texts", "scores", "rejects")
-    parts = [path for folder in folders for path in store.list(folder) if path not in owned]
+    files = [path for folder in folders for path in store.list(folder) if cache_group(path) is None]
+    parts = [path for path in files if path.rsplit("/", 1)[1].partition(".")[0] not in units]
+    clips = {clips_path(commit.clips) for commit in commits}
+    parts += [path for path in store.list("clips") if path not in clips]
     media = {
         f"media/{row['media_sha256'][:2]}/{row['media_sha256']}.mp4"
         for commit in commits

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -52,6 +52,28 @@ def render_training(training: Sequence[TrainingSummary], evaluation: Evaluation 
 def print_training(console: Console, training: Sequence[TrainingSummary], evaluation: Evaluation | None) -> None:
     """Print the training half of the report; names and notes are never read as markup."""
     console.print(render_training(training, evaluation))
+
+
+def print_replay(
+    console: Console,
+    replayed: Mapping[tuple[str, str], int],
+    before: Mapping[tuple[str, str, str], int],
+    after: Mapping[tuple[str, str, str], int],
+) -> None:
+    """Print what a replay worked on, and the rejects before and after it.
+
+    Args:
+        replayed: (source, reason) -> spans or samples.
+        before, after: (source, stage, reason) -> rejects.
+    """
+    if not replayed:
+        console.print(Text("replay: no reject of that reason; nothing was done"))
+        return
+    table = _table("Replay", "source", "stage", "reason", "replayed", "rejects before", "after", numbers_from=3)
+    for source, stage, reason in sorted({*before, *after}):
+        key = (source, stage, reason)
+        _row(table, *key, replayed.get((source, reason), 0), before.get(key, 0), after.get(key, 0))
+    console.print(table)
 
 
 def _table(title: str, *columns: str, numbers_from: int = 1) -> Table:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
 
-from curation.media import MediaSandbox
+from curation.fetching.local import LocalFetcher
+from curation.media import FramePlan, MediaSandbox
 from curation.progress import FileReporter
-from curation.scorers import load_open_clip
-from curation.seen_files import changed_files, look_at, remember
-from curation.sources import read_source
+from curation.score_batches import ScoredBatch
 from curation.store import LocalStore
-from curation.unit_parts import finished_commit
-from curation.unit_plan import UnitInput, plan_unit
-from curation.unit_work import UnitTools, work_unit
+from curation.unit_media import MediaTools
+from curation.unit_parts import finished_scores, read_commit
+from curation.unit_plan import IngestFacts, UnitInput, plan_unit
+from curation.unit_scoring import ensure_strips, finish_scores, unit_batches
+from curation.unit_work import work_unit
 from pipelines.engine import EngineOptions, running
-from schemas.corpus import CorpusConfig, SourceConfig
+from pipelines.reading import ReadSources
+from pipelines.scoring import ScoreBatches, ScoringOptions
+from schemas.corpus import CorpusConfig
 from schemas.records import Record, Reject
-from schemas.run import unit_path
+from schemas.statistics import ScorerFacts
 from schemas.units import unit_bits, unit_bucket
 
 INGEST = "ingest"
@@ -32,69 +37,121 @@ def place_of(item: Item) -> str:
     return item.locator if isinstance(item, Record) else item.record_id or ""
 
 
-class ReadSource(beam.DoFn):
-    """Reads a source into ((source, locator), record or reject)."""
+def by_place(item: Item) -> Keyed:
+    """Return ((source, place), item)."""
+    return (item.source, place_of(item)), item
 
-    def __init__(self, config: CorpusConfig) -> None:
-        self.config = config
 
-    def process(self, source: SourceConfig) -> Iterator[Keyed]:
-        for item in read_source(source, self.config):
-            yield (source.name, place_of(item)), item
+@dataclass(frozen=True, kw_only=True)
+class IngestJob:
+    """What every step of the job knows.
+
+    Attributes:
+        root: the run.
+        facts: what units' bytes depend on beside their rows.
+        frames: the score frames to take.
+        scorer: what defines the scores.
+        scoring: how workers come to them.
+    """
+
+    config: CorpusConfig
+    root: str
+    facts: IngestFacts
+    frames: FramePlan
+    scorer: ScorerFacts
+    scoring: ScoringOptions
 
 
 class WorkUnit(beam.DoFn):
-    """Does a unit's work unless it is committed, and yields the unit's name.
+    """Does what is not done yet of a unit's fetching, cutting and accounting, and yields the unit's name.
 
-    The scorer and the media sandbox live as long as the worker does.
+    The media sandbox lives as long as the worker does, and starts when a video needs it.
     """
 
-    def __init__(self, config: CorpusConfig, root: str, facts: dict[str, object]) -> None:
-        self.config = config
-        self.root = root
-        self.facts = facts
+    def __init__(self, job: IngestJob) -> None:
+        self.job = job
 
     def setup(self) -> None:
-        self.store = LocalStore(self.root)
-        self.reporter = FileReporter(self.root, INGEST)
-        self.sources = {source.name: source for source in self.config.sources}
-        self.sandbox: MediaSandbox | None = None
-        self.tools: UnitTools | None = None
+        config = self.job.config
+        self.sources = {source.name: source for source in config.sources}
+        self.sandbox = MediaSandbox()
+        self.tools = MediaTools(
+            config=config,
+            store=LocalStore(self.job.root),
+            fetcher=LocalFetcher(),
+            cut=self.sandbox.cut,
+            frames=self.job.frames,
+            reporter=FileReporter(self.job.root, INGEST),
+        )
 
     def process(self, element: tuple[tuple[str, int], Iterable[Item]], bits: dict[str, int]) -> Iterator[str]:
         (source, bucket), items = element
+        started = time.monotonic()
         unit = UnitInput(source=source, bucket=bucket, bits=bits[source], items=tuple(items))
-        plan = plan_unit(unit, self.sources[source], self.facts)
-        if finished_commit(self.store, plan) is None or changed_files(self.store, plan):
-            seen = look_at(plan)
-            # The commit goes first: parts that are being replaced must not look finished.
-            self.store.delete(unit_path(plan.name))
-            work_unit(plan, self._tools())
-            remember(self.store, plan, seen)
-        else:
-            self.reporter.report("resumed", {"videos": len(plan.videos)})
+        plan = plan_unit(unit, self.sources[source], self.job.facts)
+        work_unit(plan, self.tools)
+        self.tools.reporter.report("unit", {"seconds": time.monotonic() - started})
         yield plan.name
 
-    def _tools(self) -> UnitTools:
-        """Return the tools, made at the first unit that needs them: a finished run loads no model."""
-        if self.tools is None:
-            import torch
-
-            # Results of a matrix product may depend on the number of threads; processes run in parallel here.
-            torch.set_num_threads(1)
-            self.sandbox = MediaSandbox()
-            self.tools = UnitTools(
-                config=self.config,
-                store=self.store,
-                cut=self.sandbox.cut,
-                scorer=load_open_clip(self.config.scorer.model, self.config.scorer.pretrained),
-                reporter=self.reporter,
-            )
-        return self.tools
-
     def teardown(self) -> None:
-        if self.sandbox is not None:
-            self.sandbox.close()
+        self.sandbox.close()
+
+
+class CutBatches(beam.DoFn):
+    """Unit name -> its batches to score; the name of a unit that has its scores goes to the output `finished`."""
+
+    def __init__(self, job: IngestJob) -> None:
+        self.job = job
+
+    def process(self, unit: str) -> Iterator[Any]:
+        store = LocalStore(self.job.root)
+        commit = read_commit(store, unit)
+        if commit is None:
+            raise FileNotFoundError(f"unit {unit} is not committed; run ingest again")
+        if finished_scores(store, commit, self.job.scorer.scoring) is not None:
+            yield beam.pvalue.TaggedOutput("finished", unit)
+        else:
+            ensure_strips(store, commit, self.job.frames)
+            yield from unit_batches(store, commit, self.job.scorer, self.job.frames)
+
+
+class FinishScores(beam.DoFn):
+    """(Unit name, its scored batches) -> its scores in the run; yields the name."""
+
+    def __init__(self, job: IngestJob) -> None:
+        self.job = job
+
+    def process(self, element: tuple[str, Iterable[ScoredBatch]]) -> Iterator[str]:
+        unit, batches = element
+        store = LocalStore(self.job.root)
+        commit = read_commit(store, unit)
+        if commit is None:
+            raise FileNotFoundError(f"unit {unit} is not committed; run ingest again")
+        finish_scores(store, commit, self.job.scorer, batches)
+        FileReporter(self.job.root, INGEST).report("scored", {"units": 1})
+        yield unit
+
+
+class ScoreUnits(beam.PTransform):
+    """Names of units with clips -> the same names, once each has its scores."""
+
+    def __init__(self, job: IngestJob) -> None:
+        super().__init__()
+        self.job = job
+
+    def expand(self, units: beam.PCollection[str]) -> beam.PCollection[str]:
+        """Wire the step; references and integers are shuffled."""
+        cut = units | "CutBatches" >> beam.ParDo(CutBatches(self.job)).with_outputs("finished", main="batches")
+        written = (
+            cut.batches
+            # Without it a unit's batches would stay with the worker that cut it, one after the other.
+            | "SpreadBatches" >> beam.Reshuffle()
+            | "ScoreBatches" >> ScoreBatches(self.job.scoring)
+            | "KeyByScoredUnit" >> beam.Map(lambda batch: (batch.unit, batch))
+            | "GroupByScoredUnit" >> beam.GroupByKey()
+            | "FinishScores" >> beam.ParDo(FinishScores(self.job))
+        )
+        return (cut.finished, written) | "AllUnits" >> beam.Flatten()
 
 
 class ReportPlanned(beam.DoFn):
@@ -111,34 +168,29 @@ class ReportPlanned(beam.DoFn):
 class IngestSources(beam.PTransform):
     """All sources of a corpus -> names of committed units."""
 
-    def __init__(self, config: CorpusConfig, root: str, facts: dict[str, object]) -> None:
+    def __init__(self, job: IngestJob) -> None:
         super().__init__()
-        self.config = config
-        self.root = root
-        self.facts = facts
+        self.job = job
 
     def expand(self, pipeline: beam.Pipeline) -> beam.PCollection[str]:
         """Wire the job; only records, which are references, are shuffled."""
-        items = (
-            pipeline
-            | "Sources" >> beam.Create(list(self.config.sources), reshuffle=True)
-            | "ReadSource" >> beam.ParDo(ReadSource(self.config))
-        )
+        items = pipeline | "ReadSources" >> ReadSources(self.job.config) | "KeyByLocator" >> beam.Map(by_place)
         grouped = items | "GroupByLocator" >> beam.GroupByKey()
         locators = (
             grouped
             | "SourceOfLocator" >> beam.Map(lambda group: (group[0][0], 1))
             | "LocatorsPerSource" >> beam.CombinePerKey(sum)
-            | "ReportPlanned" >> beam.ParDo(ReportPlanned(self.root))
+            | "ReportPlanned" >> beam.ParDo(ReportPlanned(self.job.root))
         )
-        per_unit = self.config.videos_per_unit
+        per_unit = self.job.config.videos_per_unit
         bits = locators | "UnitBits" >> beam.MapTuple(lambda source, count: (source, unit_bits(count, per_unit)))
         as_dict = beam.pvalue.AsDict(bits)
         return (
             grouped
             | "KeyByUnit" >> beam.FlatMap(key_by_unit, bits=as_dict)
             | "GroupByUnit" >> beam.GroupByKey()
-            | "WorkUnit" >> beam.ParDo(WorkUnit(self.config, self.root, self.facts), bits=as_dict)
+            | "WorkUnit" >> beam.ParDo(WorkUnit(self.job), bits=as_dict)
+            | "ScoreUnits" >> ScoreUnits(self.job)
         )
 
 
@@ -164,7 +216,7 @@ class WriteNames(beam.DoFn):
         return iter(())
 
 
-def run_ingest(config: CorpusConfig, root: str, facts: dict[str, object], engine: EngineOptions, folder: str) -> None:
+def run_ingest(job: IngestJob, engine: EngineOptions, folder: str) -> None:
     """Run the job; afterwards `folder` holds one empty file per unit of the corpus, named after it."""
     with running(engine) as pipeline:
-        _ = pipeline | "Ingest" >> IngestSources(config, root, facts) | beam.ParDo(WriteNames(root, folder))
+        _ = pipeline | "Ingest" >> IngestSources(job) | beam.ParDo(WriteNames(job.root, folder))

@@ -24,10 +24,10 @@ from curation.judging import (
 from curation.packing import Size, add_sizes, bits_wanted, fine_size, levels_of
 from curation.store import LocalStore
 from curation.tiers import resolve_cuts
-from curation.unit_parts import read_commit
 from curation.unit_reading import SampleFacts, count_rejects, merge_facts, read_facts
 from pipelines.combiners import CountScores
 from pipelines.engine import EngineOptions, running
+from pipelines.units import ScoredUnits
 from schemas.arrow import SELECTION, parquet_bytes, plain_row
 from schemas.canonical import canonical_json
 from schemas.corpus import CorpusConfig
@@ -52,14 +52,12 @@ def write_scratch(root: str, folder: str, name: str, value: Any) -> str:
 class ReadFacts(beam.DoFn):
     """Unit name -> (sample id, facts); counts of rejects go to the output `tallies`."""
 
-    def __init__(self, root: str) -> None:
-        self.root = root
+    def __init__(self, units: ScoredUnits) -> None:
+        self.units = units
 
     def process(self, unit: str) -> Iterator[Any]:
-        store = LocalStore(self.root)
-        commit = read_commit(store, unit)
-        if commit is None:
-            raise FileNotFoundError(f"unit {unit} is not committed; run ingest again")
+        store = self.units.store
+        commit = self.units.read(unit)
         for facts in read_facts(store, commit):
             yield facts.sample_id, facts
         for (stage, scope, reason), count in sorted(count_rejects(store, commit).items()):
@@ -127,16 +125,17 @@ class WriteSelection(beam.DoFn):
 class JudgeSamples(beam.PTransform):
     """Unit names -> everything judged, written to the run and to the stage's scratch folder."""
 
-    def __init__(self, config: CorpusConfig, root: str, folder: str) -> None:
+    def __init__(self, config: CorpusConfig, units: ScoredUnits, folder: str) -> None:
         super().__init__()
         self.config = config
-        self.root = root
+        self.scored_units = units
+        self.root = units.root
         self.folder = folder
 
     def expand(self, units: beam.PCollection[str]) -> None:
         """Wire the job; facts without text or media are shuffled."""
         config, root, folder = self.config, self.root, self.folder
-        read = units | "ReadFacts" >> beam.ParDo(ReadFacts(root)).with_outputs("tallies", main="facts")
+        read = units | "ReadFacts" >> beam.ParDo(ReadFacts(self.scored_units)).with_outputs("tallies", main="facts")
         merged = read.facts | "GroupBySample" >> beam.GroupByKey() | "MergeTellings" >> beam.Map(merge_tellings)
         cuts = self._histograms(merged)
         judged = merged | "Judge" >> beam.Map(judge, cuts=beam.pvalue.AsDict(cuts), config=config)
@@ -254,11 +253,11 @@ def merge_counts(parts: Iterable[HistogramCounts]) -> HistogramCounts:
     return merged
 
 
-def run_judge(config: CorpusConfig, root: str, units: list[str], engine: EngineOptions, folder: str) -> None:
+def run_judge(config: CorpusConfig, units: ScoredUnits, engine: EngineOptions, folder: str) -> None:
     """Run the job; afterwards the selection is written, and `folder` holds the counts."""
     with running(engine) as pipeline:
         _ = (
             pipeline
-            | "Units" >> beam.Create(units, reshuffle=True)
-            | "JudgeSamples" >> JudgeSamples(config, root, folder)
+            | "Units" >> beam.Create(units.names, reshuffle=True)
+            | "JudgeSamples" >> JudgeSamples(config, units, folder)
         )

@@ -11,10 +11,10 @@ import apache_beam as beam
 from curation.packing import PackedSample, pack_sample, write_tar
 from curation.progress import FileReporter
 from curation.store import LocalStore
-from curation.unit_parts import read_commit
 from curation.unit_reading import WholeSample, merge_whole, read_whole
 from pipelines.engine import EngineOptions, running
 from pipelines.judge import write_scratch
+from pipelines.units import ScoredUnits
 from schemas.arrow import SELECTION, read_rows
 from schemas.manifest import ShardFacts
 from schemas.records import Selection
@@ -27,15 +27,11 @@ PlaceKey = tuple[str, str, int]
 class ReadWhole(beam.DoFn):
     """Unit name -> (sample id, whole sample)."""
 
-    def __init__(self, root: str) -> None:
-        self.root = root
+    def __init__(self, units: ScoredUnits) -> None:
+        self.units = units
 
     def process(self, unit: str) -> Iterator[tuple[str, WholeSample]]:
-        store = LocalStore(self.root)
-        commit = read_commit(store, unit)
-        if commit is None:
-            raise FileNotFoundError(f"unit {unit} is not committed; run ingest again")
-        for whole in read_whole(store, commit):
+        for whole in read_whole(self.units.store, self.units.read(unit)):
             yield whole.row["sample_id"], whole
 
 
@@ -99,12 +95,13 @@ class WriteShard(beam.DoFn):
         )
 
 
-def run_shard(
-    config_corpus: str, root: str, units: list[str], selection: list[str], engine: EngineOptions, folder: str
-) -> None:
+def run_shard(config_corpus: str, units: ScoredUnits, selection: list[str], engine: EngineOptions, folder: str) -> None:
     """Run the job; afterwards the tars lie in the run, and `folder` holds the facts of each."""
+    root = units.root
     with running(engine) as pipeline:
-        samples = pipeline | "Units" >> beam.Create(units, reshuffle=True) | "ReadWhole" >> beam.ParDo(ReadWhole(root))
+        samples = (
+            pipeline | "Units" >> beam.Create(units.names, reshuffle=True) | "ReadWhole" >> beam.ParDo(ReadWhole(units))
+        )
         rows = (
             pipeline
             | "Parts" >> beam.Create(selection, reshuffle=True)

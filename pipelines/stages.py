@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -11,24 +12,35 @@ from typing import Any
 from curation.manifests import commit_manifest, read_manifest, read_pointer
 from curation.media import FramePlan, media_fingerprint
 from curation.progress import clear, read_totals
-from curation.scorers import load_open_clip
+from curation.score_cache import cache_group
+from curation.scorers import Numerics, choose_numerics, load_open_clip, scorer_digest
+from curation.scorers.numerics import ThisMachine
 from curation.statistics import Counted, build_statistics, histogram_rows, over_reject_limit, sum_ledgers
-from curation.unit_parts import read_commit
 from curation.unit_plan import ingest_facts
 from pipelines.engine import EngineOptions
-from pipelines.ingest import run_ingest
+from pipelines.ingest import IngestJob, run_ingest
 from pipelines.judge import run_judge
 from pipelines.run_folder import Run
+from pipelines.scoring import ScorerSpec, ScoringOptions
 from pipelines.shard import run_shard
+from pipelines.units import ScoredUnits
 from pipelines.watching import Watcher
 from schemas.arrow import HISTOGRAMS, parquet_bytes
 from schemas.canonical import canonical_json, digest_of, sha256_hex
 from schemas.manifest import BucketPlan, Fingerprints, Manifest, ShardFacts, SourceFacts
-from schemas.run import HISTOGRAMS_PARQUET, STATISTICS_JSON, StageState, chain_fingerprint, unit_path
+from schemas.run import (
+    HISTOGRAMS_PARQUET,
+    STATISTICS_JSON,
+    StageState,
+    chain_fingerprint,
+    clips_path,
+    scores_path,
+    unit_path,
+)
 from schemas.statistics import ScoreHistogram, ScorerFacts, Statistics
 from schemas.units import UnitCommit
 
-# Folders whose files belong to ingest units and go when their unit does.
+# Folders whose files belong to ingest units, by name, and go when their unit does.
 _PART_FOLDERS = ("records", "samples", "texts", "scores", "rejects")
 
 
@@ -48,68 +60,99 @@ class BuildReport:
 
 
 def ingest(run: Run, engine: EngineOptions, watcher: Watcher) -> BuildReport:
-    """Read, cut and score what is not committed yet; drop the parts of units that no longer exist."""
+    """Read, fetch, cut and score what is not committed yet; drop the parts of units that no longer exist."""
     started = time.monotonic()
     config = run.config
-    scorer = load_open_clip(config.scorer.model, config.scorer.pretrained)
+    scorer, scoring = _scoring(run)
     media: dict[str, Any] = media_fingerprint()
-    facts = ingest_facts(config, scorer.digest, media)
+    facts = ingest_facts(config, media)
     folder = run.fresh_scratch("ingest")
     clear(run.root, "ingest")
+    job = IngestJob(config=config, root=str(run.root), facts=facts, frames=scoring.plan, scorer=scorer, scoring=scoring)
     with watcher.watch(run.root, "ingest"):
-        run_ingest(config, str(run.root), facts, engine, folder)
+        run_ingest(job, engine, folder)
     names = sorted(path.rsplit("/", 1)[1] for path in run.store.list(folder))
-    commits = _commits(run, names)
+    commits = _commits(run, scorer, names)
     _drop_stale_units(run, commits)
-    outputs = ingest_outputs(run, names)
-    fingerprint = chain_fingerprint("ingest", "", facts=facts, units=names)
+    if not config.scorer.keep_frames:
+        shutil.rmtree(run.root / "frames", ignore_errors=True)
+    outputs = ingest_outputs(run, scorer, names)
+    fingerprint = chain_fingerprint("ingest", "", facts=facts.document(), scoring=scorer.scoring, units=names)
     seconds = time.monotonic() - started
     before = run.state.stage("ingest")
     run.note_timings({"ingest_wall_s": seconds, **_ingest_timings(run)})
     if before is None or before.outputs != outputs:
         run.finish("ingest", fingerprint, outputs, seconds)
-    frames = FramePlan(count=config.scorer.frames, size_px=scorer.image_size)
-    facts_of_scorer = ScorerFacts(
-        name=scorer.name,
-        digest=scorer.digest,
-        frame_plan=frames.name,
-        aggregation=config.scorer.aggregation,
-        prompt=config.scorer.prompt,
-    )
     # Judging loads no model: what it must know of the scorer lies in run.json.
-    run.note_scorer(facts_of_scorer)
+    run.note_scorer(scorer)
     return BuildReport(limits_broken=list(over_reject_limit(config, sum_ledgers(commits, config))))
 
 
-def ingest_outputs(run: Run, units: list[str]) -> str:
-    """Return the digest of what ingest wrote: each unit's commit, which holds the digests of its parts."""
-    return digest_of([[unit, sha256_hex(run.store.read(unit_path(unit)))] for unit in sorted(units)])
+def _scoring(run: Run) -> tuple[ScorerFacts, ScoringOptions]:
+    """Return what defines the run's scores, and how workers come to them."""
+    wanted = run.config.scorer
+    model = load_open_clip(wanted.model, wanted.pretrained)
+    numerics = _numerics(wanted.device, wanted.dtype)
+    digest = scorer_digest(model.digest, numerics)
+    frames = FramePlan(count=wanted.frames, size_px=model.image_size)
+    facts = ScorerFacts(
+        name=model.name,
+        digest=digest,
+        frame_plan=frames.name,
+        aggregation=wanted.aggregation,
+        prompt=wanted.prompt,
+        top_k=wanted.top_k,
+    )
+    spec = ScorerSpec(
+        model=wanted.model,
+        pretrained=wanted.pretrained,
+        device=numerics.device,
+        dtype=numerics.dtype,
+        digest=digest,
+    )
+    return facts, ScoringOptions(root=str(run.root), scorer=spec, plan=frames, prompt=wanted.prompt, top_k=wanted.top_k)
 
 
-def _commits(run: Run, names: list[str]) -> list[UnitCommit]:
-    commits = [read_commit(run.store, name) for name in names]
-    missing = [name for name, commit in zip(names, commits, strict=True) if commit is None]
-    if missing:
-        raise FileNotFoundError(f"units {missing[:3]} are not committed; run ingest again")
-    return [commit for commit in commits if commit is not None]
+def _numerics(device: str, dtype: str) -> Numerics:
+    """Return what workers compute with. `auto` is resolved here, once: each worker would resolve it for itself.
+
+    What is named is not looked for here: the machine that starts a job need not have the workers' GPU.
+    """
+    if "auto" in (device, dtype):
+        return choose_numerics(device, dtype, ThisMachine())
+    return Numerics(device=device, dtype=dtype)
 
 
-def committed_units(run: Run) -> list[UnitCommit]:
-    """Return the commits of the run's units, by name."""
-    names = [path.rsplit("/", 1)[1].removesuffix(".json") for path in run.store.list("units")]
-    return _commits(run, names)
+def ingest_outputs(run: Run, scorer: ScorerFacts, units: list[str]) -> str:
+    """Return the digest of what ingest wrote: each unit's two commits, which hold the digests of its parts."""
+    paths = [(unit_path(unit), scores_path(scorer.scoring, unit)) for unit in sorted(units)]
+    return digest_of([[path, sha256_hex(run.store.read(path))] for pair in paths for path in pair])
+
+
+def _commits(run: Run, scorer: ScorerFacts, names: list[str]) -> list[UnitCommit]:
+    units = ScoredUnits(root=str(run.root), scoring=scorer.scoring, names=tuple(names))
+    return [units.read(name) for name in names]
+
+
+def scored_units(run: Run) -> ScoredUnits:
+    """Return the run's units, by name, under the scoring of its last ingest."""
+    names = tuple(path.rsplit("/", 1)[1].removesuffix(".json") for path in run.store.list("units"))
+    return ScoredUnits(root=str(run.root), scoring=_scorer_facts(run).scoring, names=names)
 
 
 def _drop_stale_units(run: Run, commits: list[UnitCommit]) -> None:
-    """Remove what no current unit owns; commits go first, so that a kill never leaves a unit without its parts."""
-    current = {unit_path(commit.unit) for commit in commits}
-    for path in list(run.store.list("units")):
+    """Remove what no current unit owns; commits go first, so that a kill never leaves a unit without its parts.
+
+    Scores of another scorer stay as long as the unit does, and what a scorer has computed by content stays for good.
+    """
+    units = {commit.unit for commit in commits}
+    current = {unit_path(unit) for unit in units} | {clips_path(commit.clips) for commit in commits}
+    for path in [*run.store.list("units"), *run.store.list("clips")]:
         if path not in current:
             run.store.delete(path)
-    parts = {part.path for commit in commits for part in commit.parts.values()}
     for folder in _PART_FOLDERS:
         for path in list(run.store.list(folder)):
-            if path not in parts:
+            if cache_group(path) is None and path.rsplit("/", 1)[1].partition(".")[0] not in units:
                 run.store.delete(path)
 
 
@@ -121,7 +164,7 @@ def _ingest_timings(run: Run) -> dict[str, float]:
         "ingest_child_cpu_s": float(video["child_cpu_s"]),
         "ingest_ffmpeg_cpu_s": float(video["ffmpeg_cpu_s"]),
         "ingest_media_wall_s": float(video["wall_s"]),
-        "ingest_scoring_s": float(unit["scoring_s"]),
+        "ingest_scoring_s": float(totals.get("scoring", Counter())["seconds"]),
         "ingest_units_s": float(unit["seconds"]),
     }
 
@@ -129,15 +172,14 @@ def _ingest_timings(run: Run) -> dict[str, float]:
 def judge(run: Run, engine: EngineOptions, watcher: Watcher) -> Statistics:
     """Count, cut, group and select; reads no media. Up to date when its config and inputs are those of last time."""
     started = time.monotonic()
-    commits = committed_units(run)
-    before = _matching_ingest(run, commits)
+    before, units, commits = _finished_ingest(run)
     fingerprint = chain_fingerprint("judge", before.outputs, config=_judge_config(run))
     done = run.state.stage("judge")
     if done is not None and done.fingerprint == fingerprint and done.outputs == _judge_outputs(run):
         return read_statistics(run)
     folder = run.fresh_scratch("judge")
     with watcher.watch(run.root, "judge"):
-        run_judge(run.config, str(run.root), [commit.unit for commit in commits], engine, folder)
+        run_judge(run.config, units, engine, folder)
     left = _read_scratch(run, folder)
     selection = {str(value) for name, value in left.items() if name.startswith("part-")}
     for path in list(run.store.list("selection")):
@@ -150,8 +192,8 @@ def judge(run: Run, engine: EngineOptions, watcher: Watcher) -> Statistics:
     return statistics
 
 
-def _matching_ingest(run: Run, commits: list[UnitCommit]) -> StageState:
-    """Return the finished ingest that the units on disk are of.
+def _finished_ingest(run: Run) -> tuple[StageState, ScoredUnits, list[UnitCommit]]:
+    """Return the finished ingest that the units on disk are of, and the units.
 
     Raises:
         StageNotReady: there is none, it was stopped half way, or the corpus has other sources now.
@@ -159,13 +201,18 @@ def _matching_ingest(run: Run, commits: list[UnitCommit]) -> StageState:
     before = run.state.stage("ingest")
     if before is None:
         raise StageNotReady("this run has no finished ingest; run `clipstrata ingest` or `clipstrata build` first")
+    units = scored_units(run)
+    try:
+        commits = [units.read(name) for name in units.names]
+    except FileNotFoundError as error:
+        raise StageNotReady(str(error)) from error
     strangers = {commit.source for commit in commits} - {source.name for source in run.config.sources}
-    if strangers or before.outputs != ingest_outputs(run, [commit.unit for commit in commits]):
+    if strangers or before.outputs != ingest_outputs(run, _scorer_facts(run), [commit.unit for commit in commits]):
         raise StageNotReady(
             "the units on disk are not those of the last finished ingest (it was stopped, or the sources changed); run "
             "`clipstrata ingest` or `clipstrata build`"
         )
-    return before
+    return before, units, commits
 
 
 def _judge_outputs(run: Run) -> str:
@@ -239,8 +286,7 @@ def shard(run: Run, engine: EngineOptions, watcher: Watcher, statistics: Statist
     clear(run.root, "shard")
     selection = [path for path in run.store.list("selection") if path.endswith(".parquet")]
     with watcher.watch(run.root, "shard"):
-        units = [commit.unit for commit in committed_units(run)]
-        run_shard(run.config.corpus, str(run.root), units, selection, engine, folder)
+        run_shard(run.config.corpus, scored_units(run), selection, engine, folder)
     shards = [ShardFacts.model_validate(value) for value in _read_scratch(run, folder).values()]
     chain = Fingerprints(ingest=ingested.fingerprint, judge=judged.fingerprint, shard=fingerprint)
     manifest = commit_manifest(run.store, _draft_manifest(run, statistics, shards, chain))

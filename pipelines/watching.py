@@ -56,12 +56,14 @@ def _poll(root: Path, stage: str, display: Display, stop: threading.Event) -> No
         display.show(*counts(root, stage))
 
 
-def counts(root: Path, stage: str) -> tuple[int, int]:
-    """Return (done, total) of a stage; a total of 0 is not known."""
+def counts(root: Path, stage: str) -> tuple[int, int, str]:
+    """Return (done, total, what else to say) of a stage; a total of 0 is not known."""
     totals = read_totals(root, stage)
 
     def amount(event: str, name: str) -> int:
         return int(totals.get(event, Counter())[name])
 
     done = amount("video", "events") + amount("resumed", "videos")
-    return done or amount("shard", "events"), amount("planned", "videos")
+    worked, scored = amount("unit", "events"), amount("scored", "units")
+    more = f"{scored} of {worked} units scored" if scored or (worked and done == amount("planned", "videos")) else ""
+    return done or amount("shard", "events"), amount("planned", "videos"), more

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.records import Record, Reject, Sample, SampleText, Score, Selection, Signals
+from schemas.records import Record, Reject, Sample, SampleText, Score, Selection
 
 _TEXT = pa.struct([("kind", pa.string()), ("text", pa.string()), ("start_us", pa.int64()), ("end_us", pa.int64())])
 _SPAN = [("start_us", pa.int64()), ("end_us", pa.int64())]
@@ -49,6 +49,12 @@ SAMPLES = pa.schema(
         ("static_share_1e4", pa.int32()),
         ("motion_1e4", pa.int32()),
         ("brightness_1e4", pa.int32()),
+        ("flow_1e4", pa.int32()),
+        ("sharpness_1e2", pa.int32()),
+        ("cuts_us", pa.list_(pa.int64())),
+        ("has_audio", pa.bool_()),
+        ("phashes", pa.list_(pa.string())),
+        ("rights", pa.string()),
     ]
 )
 TEXTS = pa.schema(
@@ -58,7 +64,14 @@ TEXTS = pa.schema(
         ("source", pa.string()),
         ("kind", pa.string()),
         ("text", pa.string()),
+        ("raw", pa.string()),
         *_SPAN,
+        ("chars", pa.int32()),
+        ("words", pa.int32()),
+        ("language", pa.string()),
+        ("margin_1e4", pa.int32()),
+        ("nouns", pa.int32()),
+        ("verbs", pa.int32()),
     ]
 )
 SCORES = pa.schema(
@@ -72,7 +85,7 @@ SCORES = pa.schema(
         ("offset_us", pa.int64()),
         ("aggregation", pa.string()),
         ("score_1e4", pa.int32()),
-        ("truncated", pa.bool_()),
+        ("tokens_cut", pa.int32()),
     ]
 )
 REJECTS = pa.schema(
@@ -124,16 +137,9 @@ def sample_row(sample: Sample) -> dict[str, Any]:
     """Return the SAMPLES row of a sample: its signals become columns."""
     row = dataclasses.asdict(sample)
     row.update(row.pop("signals"))
-    row["record_ids"] = list(sample.record_ids)
+    for name in ("record_ids", "cuts_us", "phashes"):
+        row[name] = list(row[name])
     return row
-
-
-def sample_from_row(row: Row) -> Sample:
-    """Return the sample of a SAMPLES row; the inverse of `sample_row`."""
-    names = [field.name for field in dataclasses.fields(Signals)]
-    rest = {name: value for name, value in row.items() if name not in names}
-    rest["record_ids"] = tuple(rest["record_ids"])
-    return Sample(signals=Signals(**{name: row[name] for name in names}), **rest)
 
 
 def record_row(record: Record, state: str, sample_id: str | None) -> dict[str, Any]:

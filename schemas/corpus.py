@@ -12,12 +12,41 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from schemas.config_file import ConfigError, Strict, load_yaml, resolve_path
-from schemas.media import ClipFormat, MediaLimits
+from schemas.media import ClipFormat, Cutting, MediaLimits
 from schemas.records import Origin, TextKind
 
 NAME_PATTERN = re.compile(r"[a-z0-9_]{1,40}")
-FORMATS = ("csv", "tsv", "jsonl", "parquet", "folder", "mediapack", "synthetic")
 TABLE_FORMATS = ("csv", "tsv", "jsonl", "parquet")
+FOLDER_FORMATS = ("folder", "synthetic")
+# Published corpora, in the form in which their authors gave them away: docs/corpora.md.
+CORPUS_FORMATS: tuple[str, ...] = (
+    "acav100m",
+    "activitynet_captions",
+    "hdvila",
+    "howto100m",
+    "howto100m_csv",
+    "internvid",
+    "msrvtt",
+    "panda70m",
+    "vatex",
+    "videocc",
+    "webvid",
+    "wts",
+    "yttemporal",
+)
+FORMATS = (*TABLE_FORMATS, "folder", "webdataset", "mediapack", "synthetic", *CORPUS_FORMATS)
+# What metadata is read from, and what a row may name a video by.
+URL_SCHEMES = ("http", "https", "s3", "gs")
+
+
+def is_url(text: str) -> bool:
+    """Return whether a location or media root is an address rather than a path."""
+    return text.lower().startswith(tuple(f"{scheme}://" for scheme in URL_SCHEMES))
+
+
+def has_glob(text: str) -> bool:
+    """Return whether a location names files by a pattern; `?` is none, it stands in addresses."""
+    return "*" in text
 
 
 class Licence(Strict):
@@ -81,20 +110,46 @@ class Columns(Strict):
     texts: dict[TextKind, str] = Field(default_factory=dict)
 
 
+class Transcripts(Strict):
+    """How speech is cut into segments, and which words around a segment are scored with it.
+
+    Attributes:
+        cut: at the ends of `sentences`, or by the budget of `words` alone.
+        words: most words of a segment; MERLOT packs about 31 BPE tokens, which are about 25 English words.
+        max_s: longest segment; a longer one is cut between words.
+        max_gap_s: a longer pause ends a segment.
+        max_word_s: how long a word may last whose end is not known.
+        offsets_s: how much earlier or later than the segment other words are taken; 0 is always among them.
+    """
+
+    cut: Literal["sentences", "words"] = "sentences"
+    words: int = Field(default=25, ge=1, le=500)
+    max_s: float = Field(default=15.0, gt=0, le=3600)
+    max_gap_s: float = Field(default=3.0, gt=0, le=3600)
+    max_word_s: float = Field(default=1.0, gt=0, le=60)
+    offsets_s: tuple[float, ...] = Field(default=(-10.0, -5.0, 0.0, 5.0, 10.0), max_length=15)
+
+
 class SourceConfig(Strict):
     """One named corpus with one harvesting method, one licence and one origin.
 
     Attributes:
-        location: the table, the folder of videos, or the folder that the built-in world is rendered into.
-        media_root: folder that locators are relative to; by default the folder that holds `location`.
+        format: one of FORMATS.
+        location: the table, the folder of videos, or the folder that the built-in world is rendered into; tables, tars
+            and corpora may be many files, named by a pattern with `*` and `**`, or an address (http, https, s3, gs).
+            Files that end in `.gz` or `.zst` are unpacked while they are read.
+        media_root: folder or address that locators are relative to; by default the folder that holds `location`.
         locator: template of a video's locator with `{id}`, for formats that name videos by id: `videos/{id}.mp4`.
         part: which view of a `mediapack` or `synthetic` location this source is.
+        cutting: how spans are made where rows give none; by default the corpus's.
+        transcripts: how speech with times becomes segments and texts.
+        column_names: the cells of a `csv` or `tsv` file without a header row, in their order.
         max_reject_share: more rejected records than this share fail the run (exit 1).
     """
 
     name: str
     origin: Origin
-    format: Literal["csv", "tsv", "jsonl", "parquet", "folder", "mediapack", "synthetic"]
+    format: str
     location: str = Field(min_length=1)
     licence: Licence
     text_kinds: tuple[TextKind, ...] = ()
@@ -102,6 +157,9 @@ class SourceConfig(Strict):
     locator: str | None = None
     part: str | None = None
     columns: Columns = Columns()
+    column_names: tuple[str, ...] = ()
+    cutting: Cutting | None = None
+    transcripts: Transcripts = Transcripts()
     cuts: Cuts | None = None
     max_reject_share: float = Field(default=1.0, ge=0.0, le=1.0)
 
@@ -109,6 +167,20 @@ class SourceConfig(Strict):
     @classmethod
     def _name(cls, name: str) -> str:
         return _checked_name("source name", name)
+
+    @field_validator("format")
+    @classmethod
+    def _format(cls, name: str) -> str:
+        if name not in FORMATS:
+            raise ValueError(f"format is {name!r}; allowed: {', '.join(FORMATS)}; `clipstrata sources` describes each")
+        return name
+
+    @field_validator("location", "media_root")
+    @classmethod
+    def _readable_place(cls, place: str | None) -> str | None:
+        if place is not None and "://" in place and not is_url(place):
+            raise ValueError(f"it is {place!r}; allowed: a path, or an address of {', '.join(URL_SCHEMES)}")
+        return place
 
     @model_validator(mode="after")
     def _consistent(self) -> SourceConfig:
@@ -119,6 +191,12 @@ class SourceConfig(Strict):
             )
         if self.format in ("mediapack", "synthetic") and self.part is None:
             raise ValueError(f"format {self.format} needs part; say which view of the location this source is")
+        if self.format in CORPUS_FORMATS and "text_kinds" not in self.model_fields_set:
+            raise ValueError(f"format {self.format} needs text_kinds; name those to take, or [] for videos alone")
+        if self.column_names and self.format not in ("csv", "tsv"):
+            raise ValueError(f"column_names is for csv and tsv files without a header row, not {self.format}; drop it")
+        if has_glob(self.location) and self.location.startswith(("http://", "https://")):
+            raise ValueError("location holds a *; an http server does not list its files: make each file a source")
         return self
 
 
@@ -137,16 +215,22 @@ class ScorerConfig(Strict):
         pretrained: an open_clip tag or a weight file; None where the model brings its own weights.
         frames: score frames per clip, uniform over it.
         aggregation: which stored aggregation over frames judging reads; all are stored.
+        top_k: how many of a clip's best frames the aggregation `top_k` averages.
         prompt: template around each text.
         keep_frames: leave the score frames in the run, so that another scorer decodes nothing.
+        device: `cpu`, `cuda` (refused where there is none), or `auto`: the GPU of whoever starts the job, if any.
+        dtype: `float32`, `bfloat16`, or `auto`: bfloat16 where that device has it; both are in the scorer's digest.
     """
 
     model: str = "world_clip"
     pretrained: str | None = None
     frames: int = Field(default=8, ge=1, le=64)
-    aggregation: Literal["mean", "max"] = "mean"
+    aggregation: Literal["mean", "max", "top_k"] = "mean"
+    top_k: int = Field(default=3, ge=1, le=64)
     prompt: str = "{}"
     keep_frames: bool = True
+    device: Literal["auto", "cpu", "cuda"] = "cpu"
+    dtype: Literal["auto", "float32", "bfloat16"] = "float32"
 
     @field_validator("prompt")
     @classmethod
@@ -163,12 +247,14 @@ class TextLimits(Strict):
 
     Attributes:
         max_bytes: UTF-8 bytes of one text.
-        max_total_bytes: UTF-8 bytes of all texts of one sample.
+        max_total_bytes: UTF-8 bytes of all texts of one sample; a raw form that is longer than its text counts instead.
+        markup_kinds: kinds written for a page: HTML is taken out of them; in other kinds it is text.
     """
 
     max_bytes: int = Field(default=4096, ge=16, le=16_384)
     max_texts: int = Field(default=32, ge=1, le=64)
     max_total_bytes: int = Field(default=24_576, ge=16, le=24_576)
+    markup_kinds: tuple[TextKind, ...] = (TextKind.TITLE, TextKind.DESCRIPTION, TextKind.ALT)
 
 
 class DuplicatePolicy(Strict):
@@ -211,6 +297,7 @@ class CorpusConfig(Strict):
     sources: tuple[SourceConfig, ...] = Field(min_length=1)
     media: MediaLimits = MediaLimits()
     clip: ClipFormat = ClipFormat()
+    cutting: Cutting = Cutting()
     texts: TextLimits = TextLimits()
     scorer: ScorerConfig = ScorerConfig()
     cuts: Cuts = Cuts()
@@ -232,6 +319,10 @@ class CorpusConfig(Strict):
         if twice:
             raise ValueError(f"source names {twice} stand twice; allowed: each name once; rename one of them")
         return self
+
+    def cutting_of(self, source: SourceConfig) -> Cutting:
+        """Return how spans of a source are made: its own way, or the corpus's."""
+        return source.cutting or self.cutting
 
     def cuts_of(self, source: SourceConfig) -> Cuts:
         """Return the cuts of a source: its own, or the corpus's."""
@@ -257,22 +348,44 @@ def load_corpus(path: Path) -> CorpusConfig:
 def _with_resolved_paths(config: CorpusConfig, folder: Path) -> CorpusConfig:
     sources = []
     for source in config.sources:
-        location = resolve_path(folder, source.location)
-        if source.format != "synthetic" and not location.exists():
-            raise ConfigError(
-                f"sources.{source.name}.location: {location} does not exist; allowed: a readable file or folder; "
-                "paths are relative to the corpus file"
-            )
-        default_root = location if source.format in ("folder", "synthetic") else location.parent
-        root = default_root if source.media_root is None else resolve_path(folder, source.media_root)
-        if source.format != "synthetic" and not root.is_dir():
-            raise ConfigError(
-                f"sources.{source.name}.media_root: {root} is no folder; allowed: the folder that locators start from"
-            )
-        sources.append(source.model_copy(update={"location": str(location), "media_root": str(root)}))
+        location = _resolved_location(source, folder)
+        root = _resolved_root(source, folder, location)
+        sources.append(source.model_copy(update={"location": location, "media_root": root}))
     scorer = config.scorer
     if scorer.model.startswith("."):
         scorer = scorer.model_copy(update={"model": str(resolve_path(folder, scorer.model))})
     if scorer.pretrained is not None and scorer.pretrained.startswith("."):
         scorer = scorer.model_copy(update={"pretrained": str(resolve_path(folder, scorer.pretrained))})
     return config.model_copy(update={"sources": tuple(sources), "scorer": scorer})
+
+
+def _resolved_location(source: SourceConfig, folder: Path) -> str:
+    if is_url(source.location):
+        return source.location
+    location = resolve_path(folder, source.location)
+    if source.format != "synthetic" and not has_glob(source.location) and not location.exists():
+        raise ConfigError(
+            f"sources.{source.name}.location: {location} does not exist; allowed: a readable file or folder, a pattern "
+            "with *, or an address; paths are relative to the corpus file"
+        )
+    return str(location)
+
+
+def _resolved_root(source: SourceConfig, folder: Path, location: str) -> str:
+    if source.media_root is not None and is_url(source.media_root):
+        return source.media_root
+    if source.media_root is None:
+        root = location if source.format in FOLDER_FORMATS else folder_of(location)
+    else:
+        root = str(resolve_path(folder, source.media_root))
+    if source.format != "synthetic" and not is_url(root) and not Path(root).is_dir():
+        raise ConfigError(
+            f"sources.{source.name}.media_root: {root} is no folder; allowed: the folder that locators start from"
+        )
+    return root
+
+
+def folder_of(location: str) -> str:
+    """Return the folder or prefix that holds a location; of a pattern, the one above its first `*`."""
+    path = location.partition("?")[0] if location.startswith("http") else location
+    return path.partition("*")[0].rpartition("/")[0] or ("/" if path.startswith("/") else ".")

@@ -32,7 +32,26 @@ class MediaLimits(BaseModel):
     max_pixels: int = Field(default=33_177_600, ge=256, le=1_000_000_000)
     max_duration_s: float = Field(default=14_400.0, gt=0, le=604_800)
     span_tolerance_s: float = Field(default=0.25, ge=0.0, le=60.0)
-    leading_dash: Literal["reject", "accept"] = "reject"
+    leading_dash: Literal["reject", "accept"] = "accept"
+
+
+class Cutting(BaseModel):
+    """Where clips begin and end when the source does not say, or says more than a clip may hold.
+
+    Attributes:
+        no_span: what becomes of a record without a span: the `whole` video, its `shots`, or fixed `windows`.
+        window_s, stride_s: length of a window, and from the start of one to the start of the next.
+        shot_threshold: of PySceneDetect's content detector; higher finds fewer shots.
+        long_spans: a span longer than a clip may be is a reject, or is split into equal parts.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    no_span: Literal["whole", "shots", "windows"] = "whole"
+    window_s: float = Field(default=10.0, gt=0, le=3600)
+    stride_s: float = Field(default=10.0, gt=0, le=3600)
+    shot_threshold: float = Field(default=27.0, gt=0, le=255)
+    long_spans: Literal["reject", "split"] = "reject"
 
 
 class ClipFormat(BaseModel):

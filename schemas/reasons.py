@@ -9,6 +9,7 @@ class Stage(StrEnum):
     """Where in the job a reject arose."""
 
     READ = "read"
+    FETCH = "fetch"
     MEDIA = "media"
     CUT = "cut"
     TEXT = "text"
@@ -31,6 +32,7 @@ class Reason(StrEnum):
     FIELD_MISSING = "field_missing"
     FIELD_INVALID = "field_invalid"
     DUPLICATE_ROW = "duplicate_row"
+    ID_CONFLICT = "id_conflict"
     RECORD_TOO_LARGE = "record_too_large"
     UNSAFE_NAME = "unsafe_name"
     LOCATOR_OUTSIDE = "locator_outside"
@@ -38,6 +40,29 @@ class Reason(StrEnum):
     SPAN_NEGATIVE = "span_negative"
     SPAN_TOO_LONG = "span_too_long"
     SPAN_TOO_SHORT = "span_too_short"
+    # fetch: bringing the file of a locator to this machine
+    GONE = "gone"
+    FORBIDDEN = "forbidden"
+    LOGIN_REQUIRED = "login_required"
+    GEO_BLOCKED = "geo_blocked"
+    BOT_WALL = "bot_wall"
+    LIVE_STREAM = "live_stream"
+    RATE_LIMITED = "rate_limited"
+    SERVER_ERROR = "server_error"
+    BAD_ANSWER = "bad_answer"
+    CONNECTION_FAILED = "connection_failed"
+    STALLED = "stalled"
+    DEADLINE = "deadline"
+    WRONG_LENGTH = "wrong_length"
+    WRONG_DIGEST = "wrong_digest"
+    WRONG_TYPE = "wrong_type"
+    REDIRECT_LOOP = "redirect_loop"
+    ADDRESS_REFUSED = "address_refused"
+    ROBOTS = "robots"
+    ROBOTS_UNKNOWN = "robots_unknown"
+    OPTED_OUT = "opted_out"
+    TAR_BROKEN = "tar_broken"
+    SITE_BROKEN = "site_broken"
     # media: the file a locator leads to
     FILE_MISSING = "file_missing"
     NOT_REGULAR_FILE = "not_regular_file"
@@ -80,6 +105,16 @@ RETRYABLE = frozenset(
     {
         Reason.FILE_MISSING,
         Reason.IO_ERROR,
+        Reason.BOT_WALL,
+        Reason.RATE_LIMITED,
+        Reason.SERVER_ERROR,
+        Reason.CONNECTION_FAILED,
+        Reason.STALLED,
+        Reason.DEADLINE,
+        Reason.WRONG_LENGTH,
+        Reason.WRONG_DIGEST,
+        Reason.ROBOTS_UNKNOWN,
+        Reason.SITE_BROKEN,
         Reason.TIMEOUT,
         Reason.CPU_LIMIT,
         Reason.MEMORY_LIMIT,

@@ -43,12 +43,17 @@ class Tier(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Text:
-    """One string beside a record, with an optional span of its own in the video's time."""
+    """One string beside a record, with an optional span of its own in the video's time.
+
+    Attributes:
+        raw: the string as the source wrote it, where cleaning changed it; None where it did not.
+    """
 
     kind: str
     text: str
     start_us: int | None = None
     end_us: int | None = None
+    raw: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,12 +128,25 @@ class Signals:
         static_share_1e4: share of neighbouring sampled frames that differ by under 0.5 of 255 on average.
         motion_1e4: mean absolute luma difference of neighbouring sampled frames, of full scale.
         brightness_1e4: mean luma of full scale.
+        flow_1e4: how far blocks of the picture move on average, as a share of the shorter side per second; at most
+            about 4,000, because faster blocks are not found.
+        sharpness_1e2: variance of the Laplacian of full-scale luma, mean over sampled frames.
+        cuts_us: times of the frames after a hard cut inside the clip, from its first frame; at most 32.
+        has_audio: whether the original has an audio stream.
+        phashes: 64-bit DCT hashes of the sampled frames, in their order, as 16 hex digits each.
+
+    Sampled are 8 frames at the centres of equal parts of the clip.
     """
 
     black_share_1e4: int
     static_share_1e4: int
     motion_1e4: int
     brightness_1e4: int
+    flow_1e4: int
+    sharpness_1e2: int
+    cuts_us: tuple[int, ...]
+    has_audio: bool
+    phashes: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +158,8 @@ class Sample:
         start_us, end_us: the span asked for; None is the video's own start or end.
         media_sha256: of the re-encoded clip's bytes, which names its file under media/.
         duration_us, frames, fps_1e3: of the re-encoded clip; fps in thousandths.
+        rights: JSON object of texts: the source's `licence`, `basis` and `terms`, and what the place that the video
+            was fetched from said of its use.
     """
 
     sample_id: str
@@ -158,19 +178,35 @@ class Sample:
     width_px: int
     height_px: int
     signals: Signals
+    rights: str = "{}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class SampleText:
-    """One text of a sample."""
+    """One text of a sample.
+
+    Attributes:
+        raw: the text as the source wrote it, where cleaning changed it; None where it did not.
+        start_us, end_us: the text's own span in the video's time, where it has one.
+        chars, words: its length in code points, and in words between white space.
+        language, margin_1e4: ISO 639 code, and its probability less that of the next one; None where too short to tell.
+        nouns, verbs: counts in an English text; None in others.
+    """
 
     text_id: str
     sample_id: str
     source: str
     kind: str
     text: str
+    raw: str | None
     start_us: int | None
     end_us: int | None
+    chars: int
+    words: int
+    language: str | None
+    margin_1e4: int | None
+    nouns: int | None
+    verbs: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,10 +216,10 @@ class Score:
     Attributes:
         media_sha256: the clip's bytes that were scored.
         frame_plan: how frames were chosen, for example `u8-64`: 8 uniform frames at 64 px.
-        offset_us: shift of the clip against the text's span; 0 where none was tried.
-        aggregation: over frames: `mean` or `max` of the cosines.
+        offset_us: how far the text's own span lies after the clip's start; 0 for a text without one.
+        aggregation: over frames: `mean`, `max` or `top_k` of the cosines.
         score_1e4: the cosine, rounded to an integer of 1e-4.
-        truncated: the scorer's context cut the text.
+        tokens_cut: how many tokens of the text lay beyond the scorer's context.
     """
 
     sample_id: str
@@ -195,7 +231,7 @@ class Score:
     offset_us: int
     aggregation: str
     score_1e4: int
-    truncated: bool
+    tokens_cut: int
 
 
 @dataclass(frozen=True, kw_only=True)

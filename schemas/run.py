@@ -45,9 +45,24 @@ def unit_path(unit: str) -> str:
     return f"units/{unit}.json"
 
 
-def part_path(kind: str, unit: str, scorer_digest: str = "") -> str:
-    """Return where a unit's part of one kind lies: `records`, `samples`, `texts`, `scores` or `rejects`."""
-    folder = f"scores/{scorer_digest[:16]}" if kind == "scores" else kind
+def clips_path(unit: str) -> str:
+    """Return the file that makes a unit's clips exist; `unit` is the name of its media work."""
+    return f"clips/{unit}.json"
+
+
+def part_path(kind: str, unit: str) -> str:
+    """Return where a unit's part of one kind lies: `records`, `samples`, `texts` or `rejects`."""
+    return f"{kind}/{unit}.parquet"
+
+
+def scores_path(scoring: str, unit: str) -> str:
+    """Return the file that makes a unit's scores exist; `scoring` names model, prompt and frame plan."""
+    return f"scores/{scoring}/{unit}.json"
+
+
+def score_part_path(kind: str, scoring: str, unit: str) -> str:
+    """Return where a unit's part of one scoring lies: `scores` or `score_rejects`."""
+    folder = f"scores/{scoring}" if kind == "scores" else f"rejects/{scoring}"
     return f"{folder}/{unit}.parquet"
 
 

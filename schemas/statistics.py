@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
+from schemas.canonical import digest_of
+
 STATISTICS_SCHEMA = "clipstrata.statistics/1"
 HISTOGRAM_LOW_1E4 = -10_000
 HISTOGRAM_STEP_1E4 = 10
@@ -143,6 +145,12 @@ class ScorerFacts(_Model):
     frame_plan: str
     aggregation: str
     prompt: str
+    top_k: int = 3
+
+    @property
+    def scoring(self) -> str:
+        """Name of everything that a raw score depends on: scores of one name compare, and lie in one folder."""
+        return digest_of([self.digest, self.frame_plan, self.prompt, self.top_k])[:16]
 
 
 class Statistics(_Model):

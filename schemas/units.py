@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.canonical import canonical_json
 from schemas.ids import bucket_of, stable_id
@@ -10,6 +12,8 @@ from schemas.ledger import Ledger
 from schemas.statistics import LedgerCounts
 
 UNIT_SCHEMA = "clipstrata.unit/1"
+CLIPS_SCHEMA = "clipstrata.clips/1"
+SCORES_SCHEMA = "clipstrata.scores/1"
 MAX_UNIT_BITS = 20
 
 
@@ -25,7 +29,11 @@ class PartFacts(BaseModel):
 
 
 class UnitCommit(BaseModel):
-    """What a unit did: its parts with their digests, and its ledgers."""
+    """What a unit did: its parts with their digests, and its ledgers.
+
+    Attributes:
+        clips, clips_sha256: name and digest of the media work that it stands on.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -33,6 +41,8 @@ class UnitCommit(BaseModel):
     unit: str
     source: str
     fingerprint: str
+    clips: str
+    clips_sha256: str
     ledger: LedgerCounts
     videos: int
     parts: dict[str, PartFacts]
@@ -63,3 +73,81 @@ def unit_bucket(source: str, locator: str, bits: int) -> int:
 def unit_name(source: str, bucket: int, bits: int, fingerprint: str) -> str:
     """Return a unit's name; it carries the start of its fingerprint, so that a changed unit never meets old parts."""
     return f"{source}-{bucket:05d}of{1 << bits:05d}-{fingerprint[:8]}"
+
+
+def neighbour_units(name: str) -> tuple[str, ...]:
+    """Return the beginnings of the names of units that may hold a unit's videos: itself, half of it, twice it.
+
+    A source that grew or shrank is split into twice or half as many units; a video's bucket gains or loses a bit.
+    """
+    place, _, _ = name.rpartition("-")
+    source, _, share = place.rpartition("-")
+    bucket, units = (int(number) for number in share.split("of"))
+    shares = [(bucket, units), (2 * bucket, 2 * units), (2 * bucket + 1, 2 * units)]
+    if units > 1:
+        shares.append((bucket // 2, units // 2))
+    return tuple(f"{source}-{bucket:05d}of{units:05d}-" for bucket, units in shares)
+
+
+class VideoEntry(BaseModel):
+    """What became of one video of a unit: its clips by span, and why other spans gave none.
+
+    Attributes:
+        spans: asked for, half-open microseconds; None is the video's own start or end.
+        again: places in `spans` that the next run works on once more.
+        attempts: how often the video was worked on.
+        outcome: a `CutOutcome` of `curation.media` as JSON, without places on a disk and without timings.
+        rights: what the place that it was fetched from said of its use.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    locator: str
+    spans: tuple[tuple[int | None, int | None], ...]
+    again: tuple[int, ...] = ()
+    attempts: int = Field(default=1, ge=1)
+    outcome: dict[str, Any]
+    rights: dict[str, str] = Field(default_factory=dict)
+
+
+class UnitClips(BaseModel):
+    """The media work of a unit, `clips/<unit>.json`: written last, it makes the unit's clips exist.
+
+    Attributes:
+        fingerprint: of the videos, their spans and all that clips depend on; texts and scorers have no part in it.
+        facts: digest of what clips depend on beside their video and span: another unit with the same may be drawn on.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_name: str = CLIPS_SCHEMA
+    unit: str
+    source: str
+    fingerprint: str
+    facts: str
+    videos: tuple[VideoEntry, ...]
+
+    def to_bytes(self) -> bytes:
+        """Return the file's bytes."""
+        return canonical_json(self.model_dump(mode="json"), indent=1)
+
+
+class UnitScores(BaseModel):
+    """The scores of a unit under one scoring, `scores/<scoring>/<unit>.json`: written last, it makes them exist.
+
+    Attributes:
+        unit_sha256: digest of the unit's own commit, whose texts and clips were scored.
+        parts: `scores`, and `score_rejects`: samples that have no finite score.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_name: str = SCORES_SCHEMA
+    unit: str
+    unit_sha256: str
+    scoring: str
+    parts: dict[str, PartFacts]
+
+    def to_bytes(self) -> bytes:
+        """Return the file's bytes."""
+        return canonical_json(self.model_dump(mode="json"), indent=2)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from curation.media import FramePlan
+from curation.score_batches import BatchTools, score_batches
+from curation.score_cache import ScoreCache
 from curation.sources import read_source
 from curation.store import LocalStore, file_sha256
-from curation.unit_parts import read_commit
-from curation.unit_plan import UnitInput, ingest_facts, plan_unit
-from curation.unit_work import UnitTools, work_unit
+from curation.unit_media import MediaTools
+from curation.unit_parts import finished_scores, read_unit
+from curation.unit_plan import IngestFacts, UnitInput, UnitPlan, ingest_facts, plan_unit
+from curation.unit_scoring import finish_scores, unit_batches
+from curation.unit_work import work_unit
 from pipelines.engine import EngineOptions
 from pipelines.run_folder import Run, open_run
 from pipelines.stages import ingest_outputs, judge, shard
@@ -18,7 +23,7 @@ from schemas.records import Record
 from schemas.run import RUN_JSON, UNCOUNTED
 from schemas.statistics import ScorerFacts
 from schemas.units import UnitCommit, unit_bits, unit_bucket
-from tests.fakes import FakeCutter, FakeScorer, MemoryReporter
+from tests.fakes import FakeCutter, FakeFetcher, FakeScorer, MemoryReporter
 
 # One thread in this process: a test starts in a second.
 IN_PROCESS = EngineOptions(flags=("--direct_running_mode=in_memory", "--direct_num_workers=1"))
@@ -67,14 +72,40 @@ def write_corpus(folder: Path) -> Path:
     return folder / "corpus.yaml"
 
 
-def tools_for(config: CorpusConfig, store: LocalStore) -> UnitTools:
-    """Return the fakes as a unit's tools."""
-    return UnitTools(config=config, store=store, cut=FakeCutter(), scorer=FakeScorer(), reporter=MemoryReporter())
+FAKE_FRAMES = FramePlan(count=2, size_px=FakeScorer.image_size)
+FAKE_SCORER = ScorerFacts(
+    name="fake", digest=FakeScorer.digest, frame_plan=FAKE_FRAMES.name, aggregation="mean", prompt="{}"
+)
 
 
-def fake_facts(config: CorpusConfig) -> dict[str, object]:
+def work_with_fakes(
+    plan: UnitPlan, config: CorpusConfig, store: LocalStore, scorer: FakeScorer | None = None
+) -> UnitCommit:
+    """Do all the work of a unit with fakes and return its commit with its scores."""
+    reporter = MemoryReporter()
+    media = MediaTools(
+        config=config,
+        store=store,
+        fetcher=FakeFetcher(),
+        cut=FakeCutter(),
+        frames=FAKE_FRAMES,
+        reporter=reporter,
+    )
+    unit = work_unit(plan, media)
+    if finished_scores(store, unit, FAKE_SCORER.scoring) is None:
+        tools = BatchTools(
+            store=store, scorer=scorer or FakeScorer(), plan=FAKE_FRAMES, cache=ScoreCache(store, FakeScorer.digest)
+        )
+        batches = unit_batches(store, unit, FAKE_SCORER, FAKE_FRAMES)
+        finish_scores(store, unit, FAKE_SCORER, score_batches(batches, tools))
+    commit = read_unit(store, plan.name, FAKE_SCORER.scoring)
+    assert commit is not None
+    return commit
+
+
+def fake_facts(config: CorpusConfig) -> IngestFacts:
     """Return the ingest facts of a run with fakes."""
-    return ingest_facts(config, FakeScorer.digest, {"fake": "1"})
+    return ingest_facts(config, {"fake": "1"})
 
 
 def unit_inputs(config: CorpusConfig) -> list[UnitInput]:
@@ -102,10 +133,7 @@ def ingest_with_fakes(corpus: Path, root: Path) -> tuple[CorpusConfig, LocalStor
     commits = []
     for unit in unit_inputs(config):
         plan = plan_unit(unit, sources[unit.source], fake_facts(config))
-        work_unit(plan, tools_for(config, store))
-        commit = read_commit(store, plan.name)
-        assert commit is not None
-        commits.append(commit)
+        commits.append(work_with_fakes(plan, config, store))
     return config, store, sorted(commits, key=lambda commit: commit.unit)
 
 
@@ -122,10 +150,8 @@ def built_with_fakes(folder: Path) -> Run:
 def finish_fake_ingest(run: Run, corpus: Path) -> None:
     """Ingest with fakes and record the stage as the real one does."""
     _, _, commits = ingest_with_fakes(corpus, run.root)
-    run.note_scorer(
-        ScorerFacts(name="fake", digest=FakeScorer.digest, frame_plan="u2-4", aggregation="mean", prompt="{}")
-    )
-    run.finish("ingest", "f" * 64, ingest_outputs(run, [commit.unit for commit in commits]), 0.0)
+    run.note_scorer(FAKE_SCORER)
+    run.finish("ingest", "f" * 64, ingest_outputs(run, FAKE_SCORER, [commit.unit for commit in commits]), 0.0)
 
 
 def counted_digests(root: Path) -> dict[str, str]:

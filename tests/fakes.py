@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from curation.fetching import Fetched, FetchError
 from curation.media import CutClip, CutFailure, CutOutcome, CutTask, VideoFacts
 from schemas.reasons import Reason, Stage
 from schemas.records import Signals
@@ -22,13 +24,21 @@ class FakeScorer:
     digest = "f" * 64
     image_size = 4
 
+    def __init__(self) -> None:
+        self.asked: list[int | str] = []
+
     def embed_frames(self, frames: np.ndarray) -> np.ndarray:
+        self.asked.append(len(frames))
         return np.stack([_unit_vector(bytes([frame[0, 0, 0]])) for frame in frames])
 
     def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
+        self.asked.extend(texts)
         vectors = np.stack([_unit_vector(text.encode()) for text in texts])
         vectors[["nan" in text for text in texts]] = np.nan
         return vectors
+
+    def tokens_cut(self, texts: Sequence[str]) -> list[int]:
+        return [max(0, len(text) - 40) for text in texts]
 
     def truncated(self, texts: Sequence[str]) -> list[bool]:
         return [len(text) > 40 for text in texts]
@@ -39,10 +49,39 @@ def _unit_vector(seed: bytes) -> np.ndarray:
     return raw / np.linalg.norm(raw)
 
 
+class FakeFetcher:
+    """Gives local files in place; a path that holds `offline` cannot be had while `offline` is true."""
+
+    def __init__(self) -> None:
+        self.offline = True
+        self.fetched: list[str] = []
+
+    def fetch(self, address: str, folder: Path) -> Fetched:
+        self.fetched.append(address)
+        if self.offline and "offline" in address:
+            raise FetchError(Reason.IO_ERROR, "no answer")
+        return Fetched(path=Path(address), bytes=Path(address).stat().st_size, rights={"x-robots-tag": "none"})
+
+
+def fake_video_facts(content: bytes) -> VideoFacts:
+    """Return the facts of a video with these bytes."""
+    return VideoFacts(
+        sha256=hashlib.sha256(content).hexdigest(),
+        bytes=len(content),
+        container="mov",
+        codec="h264",
+        width_px=4,
+        height_px=4,
+        duration_us=9_000_000,
+        fps_1e3=25_000,
+    )
+
+
 class FakeCutter:
     """Makes a clip of any file: its bytes and span are the clip. Names decide what fails.
 
-    A path that holds `broken` fails as a whole; a span that starts at 9 s or later lies past the end.
+    A path that holds `broken` fails as a whole; a span that starts at 9 s or later lies past the end; a path that holds
+    `parts` is made into two clips of a second and one that is too short.
     """
 
     def __init__(self) -> None:
@@ -54,16 +93,9 @@ class FakeCutter:
             failure = CutFailure(span_index=None, stage=Stage.MEDIA, reason=Reason.NOT_MEDIA, detail=f"no {task.path}")
             return _outcome(None, (), (failure,))
         content = Path(task.path).read_bytes()
-        video = VideoFacts(
-            sha256=hashlib.sha256(content).hexdigest(),
-            bytes=len(content),
-            container="mov",
-            codec="h264",
-            width_px=4,
-            height_px=4,
-            duration_us=9_000_000,
-            fps_1e3=25_000,
-        )
+        video = fake_video_facts(content)
+        if "parts" in task.path:
+            return _in_parts(video, content, task)
         clips, failures = [], []
         for index, (start_us, end_us) in enumerate(task.spans):
             if (start_us or 0) >= 9_000_000:
@@ -76,18 +108,35 @@ class FakeCutter:
         return _outcome(video, tuple(clips), tuple(failures))
 
 
-def _clip(index: int, content: bytes, task: CutTask) -> CutClip:
+def _in_parts(video: VideoFacts, content: bytes, task: CutTask) -> CutOutcome:
+    clips = []
+    for second in (0, 1):
+        made_us = (second * 1_000_000, (second + 1) * 1_000_000)
+        clips.append(replace(_clip(0, content + f"{made_us}".encode(), task, name=f"0-{second}"), made_us=made_us))
+    rest = CutFailure(
+        span_index=0, stage=Stage.CUT, reason=Reason.TOO_SHORT, detail="0.1 s", made_us=(2_000_000, 2_100_000)
+    )
+    return _outcome(video, tuple(clips), (rest,))
+
+
+def _clip(index: int, content: bytes, task: CutTask, name: str | None = None) -> CutClip:
     from PIL import Image
 
-    media, strip = Path(task.out_dir) / f"{index}.mp4", Path(task.out_dir) / f"{index}.jpg"
+    name = name or str(index)
+    media, strip = Path(task.out_dir) / f"{name}.mp4", Path(task.out_dir) / f"{name}.jpg"
     media.write_bytes(content)
     size = task.frames.size_px
     colour = hashlib.sha256(content).digest()[0]
     pixels = np.full((size * task.frames.count, size, 3), colour, np.uint8)
     Image.fromarray(pixels).save(strip, quality=95, subsampling=0)
+    return fake_clip_facts(index, content, str(media), str(strip))
+
+
+def fake_clip_facts(index: int, content: bytes = b"clip", media_path: str = "", strip_path: str = "") -> CutClip:
+    """Return the facts of a clip with these bytes."""
     return CutClip(
         span_index=index,
-        media_path=str(media),
+        media_path=media_path,
         media_sha256=hashlib.sha256(content).hexdigest(),
         media_bytes=len(content),
         duration_us=2_000_000,
@@ -95,8 +144,18 @@ def _clip(index: int, content: bytes, task: CutTask) -> CutClip:
         fps_1e3=25_000,
         width_px=4,
         height_px=4,
-        signals=Signals(black_share_1e4=0, static_share_1e4=0, motion_1e4=10, brightness_1e4=5000),
-        strip_path=str(strip),
+        signals=Signals(
+            black_share_1e4=0,
+            static_share_1e4=0,
+            motion_1e4=10,
+            brightness_1e4=5000,
+            flow_1e4=20,
+            sharpness_1e2=300,
+            cuts_us=(),
+            has_audio=False,
+            phashes=("00000000000000ff", "00000000000000ff"),
+        ),
+        strip_path=strip_path,
     )
 
 

@@ -5,6 +5,7 @@ Importing it is cheap: neither PyAV nor ffmpeg-python is loaded in the calling p
 
 from curation.media.build import FfmpegBuild, ffmpeg_build, media_fingerprint
 from curation.media.clip_reader import decode_clip, decode_clip_timed
+from curation.media.restrip import strip_of_clip
 from curation.media.sandbox import MediaSandbox
 from curation.media.strips import read_strip
 from curation.media.tasks import CutClip, CutFailure, CutOutcome, CutTask, FramePlan, VideoFacts
@@ -23,4 +24,5 @@ __all__ = [
     "ffmpeg_build",
     "media_fingerprint",
     "read_strip",
+    "strip_of_clip",
 ]

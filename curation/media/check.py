@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,19 +11,14 @@ import av
 import av.error
 import numpy as np
 
-from curation.media.colours import full_scale_luma, planes, square_rgb
+from curation.media.colours import luma_view, planes, square_rgb
 from curation.media.probe import US_PER_S
+from curation.media.signals import SignalTaker
 from curation.media.spans import PlannedSpan
 from curation.media.strips import uniform_indices, write_strip
 from curation.media.tasks import CutClip, CutTask, MediaError
 from schemas.reasons import Reason
-from schemas.records import Signals
 
-# source of the signals' definitions: schemas.records.Signals
-SIGNAL_FRAMES = 8
-BLACK_LUMA = 16.0
-STATIC_DIFFERENCE = 0.5
-ONE_1E4 = 10_000
 # hidden reference frames of VP8 are packets without a picture, so a count may fall short by a share
 MAX_MISSING_SHARE = 0.25
 
@@ -38,12 +32,15 @@ class _Decoded:
     duration_us: int
     width_px: int
     height_px: int
-    lumas: list[np.ndarray]
+    taker: SignalTaker
     squares: list[np.ndarray]
 
 
-def check_clip(path: str, span: PlannedSpan, task: CutTask) -> CutClip:
+def check_clip(path: str, span: PlannedSpan, task: CutTask, *, has_audio: bool) -> CutClip:
     """Return the facts of a clip that ffmpeg wrote, and write its strip beside it.
+
+    Args:
+        has_audio: whether the original has an audio stream.
 
     Raises:
         MediaError: `no_frames`, `truncated`, `too_short`, `span_too_long` or `clip_undecodable`.
@@ -68,8 +65,9 @@ def check_clip(path: str, span: PlannedSpan, task: CutTask) -> CutClip:
         fps_1e3=(2 * decoded.frames * US_PER_S * 1000 + decoded.duration_us) // (2 * decoded.duration_us),
         width_px=decoded.width_px,
         height_px=decoded.height_px,
-        signals=measure(decoded.lumas),
+        signals=decoded.taker.signals(has_audio=has_audio),
         strip_path=str(strip_path),
+        made_us=span.made_us,
     )
 
 
@@ -99,24 +97,19 @@ def _decode_stream(container: av.container.InputContainer, task: CutTask) -> _De
     stream = container.streams.video[0]
     stream.thread_count = 1
     stated = stream.frames
+    tick_us = (stream.time_base or 0) * US_PER_S
     for_strip = uniform_indices(max(1, stated), task.frames.count)
-    for_signals = uniform_indices(max(1, stated), min(SIGNAL_FRAMES, max(1, stated)))
-    lumas: list[np.ndarray] = []
+    taker = SignalTaker(max(1, stated))
     squares: list[np.ndarray] = []
     ticks: list[int] = []
     for index, frame in enumerate(container.decode(stream)):
         ticks.append(frame.pts or 0)
-        if index not in for_strip and index not in for_signals:
-            continue
-        frame_planes = planes(frame)
-        if index in for_signals:
-            lumas.append(full_scale_luma(frame_planes[0]))
+        taker.add(index, round((ticks[-1] - ticks[0]) * tick_us), luma_view(frame))
         if index in for_strip:
-            square = square_rgb(frame_planes, frame.colorspace, task.frames.size_px)
+            square = square_rgb(planes(frame), frame.colorspace, task.frames.size_px)
             squares += [square] * for_strip.count(index)
     if len(ticks) != stated:
         raise MediaError(Reason.CLIP_UNDECODABLE, f"{len(ticks)} of the clip's {stated} frames decode")
-    tick_us = (stream.time_base or 0) * US_PER_S
     extent = (max(ticks) - min(ticks)) if ticks else 0
     # the stream's length counts the last frame to its end; where that is not known, frames are taken as even
     whole = stream.duration or 0
@@ -128,26 +121,6 @@ def _decode_stream(container: av.container.InputContainer, task: CutTask) -> _De
         duration_us=round(whole * tick_us),
         width_px=stream.codec_context.width,
         height_px=stream.codec_context.height,
-        lumas=lumas,
+        taker=taker,
         squares=squares,
-    )
-
-
-def measure(lumas: list[np.ndarray]) -> Signals:
-    """Return the signals of a clip's sampled frames: full-scale luma, uint8 [H, W], at least one.
-
-    A single frame has no neighbour: nothing moves in it, so it counts as static with no motion.
-    """
-    means = [float(luma.mean()) for luma in lumas]
-    steps = [
-        float(np.abs(after.astype(np.int16) - before.astype(np.int16)).mean())
-        for before, after in itertools.pairwise(lumas)
-    ]
-    black = sum(mean < BLACK_LUMA for mean in means)
-    static = sum(step < STATIC_DIFFERENCE for step in steps)
-    return Signals(
-        black_share_1e4=round(ONE_1E4 * black / len(means)),
-        static_share_1e4=round(ONE_1E4 * static / len(steps)) if steps else ONE_1E4,
-        motion_1e4=round(ONE_1E4 * sum(steps) / (255 * len(steps))) if steps else 0,
-        brightness_1e4=round(ONE_1E4 * sum(means) / (255 * len(means))),
     )

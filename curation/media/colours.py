@@ -28,6 +28,12 @@ def planes(frame: av.VideoFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return luma, blue, red
 
 
+def luma_view(frame: av.VideoFrame) -> np.ndarray:
+    """Return a frame's luma, uint8 [H, W], without copying: valid as long as the frame is."""
+    plane = frame.planes[0]
+    return np.frombuffer(memoryview(plane), dtype=np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
+
+
 def full_scale_luma(luma: np.ndarray) -> np.ndarray:
     """Return limited-range luma (16 to 235) stretched to uint8 0 to 255."""
     steps = np.arange(256, dtype=np.int64)

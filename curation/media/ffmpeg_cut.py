@@ -57,7 +57,8 @@ def chunk_spans(
 
 def clip_path(folder: str, span: PlannedSpan) -> str:
     """Return where a span's clip is written."""
-    return str(Path(folder) / f"clip-{span.index:05d}.mp4")
+    name = f"clip-{span.index:05d}" if span.made_us is None else f"clip-{span.index:05d}-{span.made_us[0]}"
+    return str(Path(folder) / f"{name}.mp4")
 
 
 @dataclass(frozen=True, kw_only=True)

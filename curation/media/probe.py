@@ -47,6 +47,7 @@ class Probe:
         end_us: end of the video as promised.
         readable_end_us: where the bytes of the file stop short of the promise; None where the file is whole.
         can_seek: the index tells key frames from others, for every frame, and hides none.
+        has_audio: there is an audio stream beside it.
     """
 
     container: str
@@ -66,6 +67,7 @@ class Probe:
     end_us: int
     readable_end_us: int | None
     can_seek: bool
+    has_audio: bool
 
 
 def probe(source: SourceFile, limits: MediaLimits) -> Probe:
@@ -86,6 +88,17 @@ def probe(source: SourceFile, limits: MediaLimits) -> Probe:
     if found.end_us > limits.max_duration_s * US_PER_S:
         raise MediaError(Reason.TOO_LONG, f"{found.end_us} us; allowed: {limits.max_duration_s} s")
     return found
+
+
+@contextmanager
+def opened_video(source: SourceFile, limits: MediaLimits) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a checked original and its first real video stream.
+
+    Raises:
+        MediaError: it has none.
+    """
+    with _opened(source, limits) as container:
+        yield container, _first_video(container)
 
 
 def first_tick(source: SourceFile, limits: MediaLimits) -> int | None:
@@ -262,4 +275,5 @@ def _describe(source: SourceFile, stream: VideoStream, promise: _Promise) -> Pro
         end_us=round(promise.end * to_us),
         readable_end_us=None if readable_end is None else round(readable_end * to_us),
         can_seek=promise.can_seek,
+        has_audio=bool(stream.container.streams.audio),
     )

@@ -10,7 +10,7 @@ import numpy as np
 
 from curation.media.probe import US_PER_S, Probe
 from curation.media.tasks import CutFailure, MediaError, Span
-from schemas.media import ClipFormat, MediaLimits
+from schemas.media import ClipFormat, Cutting, MediaLimits
 from schemas.reasons import Reason, Stage
 
 # An open end is cut at the longest clip and this much more, so that "too long" is seen without encoding the rest.
@@ -24,6 +24,7 @@ class PlannedSpan:
     Attributes:
         promised: count of promised frames; extent_us: from the first promised frame's start to the last one's.
         unreadable: the file's bytes end before the span does.
+        made_us: the span as it was made, where it was not asked for.
     """
 
     index: int
@@ -32,27 +33,31 @@ class PlannedSpan:
     promised: int
     extent_us: int
     unreadable: bool
+    made_us: tuple[int, int] | None = None
 
 
-def refuse_impossible(spans: tuple[Span, ...], clip: ClipFormat) -> tuple[list[int], list[CutFailure]]:
+def refuse_impossible(
+    spans: tuple[Span, ...], clip: ClipFormat, cutting: Cutting
+) -> tuple[list[int], list[CutFailure]]:
     """Return the indices of the spans that can be cut from some video, and failures of the others."""
+    max_us = None if cutting.long_spans == "split" else clip.max_s * US_PER_S
     alive: list[int] = []
     failures: list[CutFailure] = []
     for index, span in enumerate(spans):
         try:
-            _check_numbers(span, clip)
+            _check_numbers(span, max_us)
             alive.append(index)
         except MediaError as error:
             failures.append(cut_failure(index, error))
     return alive, failures
 
 
-def cut_failure(index: int, error: MediaError) -> CutFailure:
+def cut_failure(index: int, error: MediaError, made_us: tuple[int, int] | None = None) -> CutFailure:
     """Return the failure of one span."""
-    return CutFailure(span_index=index, stage=Stage.CUT, reason=error.reason, detail=error.detail)
+    return CutFailure(span_index=index, stage=Stage.CUT, reason=error.reason, detail=error.detail, made_us=made_us)
 
 
-def _check_numbers(span: Span, clip: ClipFormat) -> None:
+def _check_numbers(span: Span, max_us: float | None) -> None:
     start_us, end_us = span
     if (start_us or 0) < 0 or (end_us or 0) < 0:
         raise MediaError(Reason.SPAN_NEGATIVE, f"[{start_us}, {end_us}) us")
@@ -62,8 +67,8 @@ def _check_numbers(span: Span, clip: ClipFormat) -> None:
     if length_us <= 0:
         reason = Reason.SPAN_EMPTY if length_us == 0 else Reason.SPAN_NEGATIVE
         raise MediaError(reason, f"[{start_us}, {end_us}) us")
-    if length_us > clip.max_s * US_PER_S:
-        raise MediaError(Reason.SPAN_TOO_LONG, f"{length_us} us; allowed: {clip.max_s} s")
+    if max_us is not None and length_us > max_us:
+        raise MediaError(Reason.SPAN_TOO_LONG, f"{length_us} us; allowed: {max_us / US_PER_S} s")
 
 
 def plan_span(index: int, span: Span, video: Probe, clip: ClipFormat, limits: MediaLimits) -> PlannedSpan:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from schemas.media import ClipFormat, MediaLimits
+from schemas.media import ClipFormat, Cutting, MediaLimits
 from schemas.reasons import Reason, Stage
 from schemas.records import Signals
 
@@ -36,6 +36,7 @@ class CutTask:
         path: the original file; relative paths are resolved against the caller's working directory.
         spans: half-open microseconds counted from the video's first presentation time; None is its own start or end.
         out_dir: an existing private folder; everything that is written goes there.
+        cutting: what is made of a span that is not given, or too long.
     """
 
     path: str
@@ -44,6 +45,7 @@ class CutTask:
     clip: ClipFormat
     limits: MediaLimits
     frames: FramePlan
+    cutting: Cutting = field(default_factory=Cutting)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +76,7 @@ class CutClip:
     Attributes:
         span_index: which of the task's spans.
         media_path, strip_path: files inside the task's `out_dir`.
+        made_us: the span that was made of the one asked for; None where that one was cut as it is.
         duration_us: last frame's end minus first frame's start; frames: decoded count; fps_1e3: frames per 1,000 s.
     """
 
@@ -88,16 +91,18 @@ class CutClip:
     height_px: int
     signals: Signals
     strip_path: str
+    made_us: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class CutFailure:
-    """Why a span, or the whole video (`span_index` None), gave no clip."""
+    """Why a span, or one that was made of it, or the whole video (`span_index` None), gave no clip."""
 
     span_index: int | None
     stage: Stage
     reason: Reason
     detail: str
+    made_us: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +147,7 @@ def task_to_json(task: CutTask, ffmpeg_path: str) -> dict[str, Any]:
         "clip": task.clip.model_dump(),
         "limits": task.limits.model_dump(),
         "frames": asdict(task.frames),
+        "cutting": task.cutting.model_dump(),
         "ffmpeg_path": ffmpeg_path,
     }
 
@@ -155,6 +161,7 @@ def task_from_json(row: dict[str, Any]) -> CutTask:
         clip=ClipFormat.model_validate(row["clip"]),
         limits=MediaLimits.model_validate(row["limits"]),
         frames=FramePlan(**row["frames"]),
+        cutting=Cutting.model_validate(row["cutting"]),
     )
 
 
@@ -163,17 +170,29 @@ def outcome_to_json(outcome: CutOutcome) -> dict[str, Any]:
     return asdict(outcome)
 
 
+def _signals(row: dict[str, Any]) -> Signals:
+    return Signals(**{**row, "cuts_us": tuple(row["cuts_us"]), "phashes": tuple(row["phashes"])})
+
+
+def _span(row: list[int] | None) -> tuple[int, int] | None:
+    return None if row is None else (row[0], row[1])
+
+
 def outcome_from_json(row: dict[str, Any]) -> CutOutcome:
     """Return the outcome of an answer; the reverse of `outcome_to_json`."""
     return CutOutcome(
         video=None if row["video"] is None else VideoFacts(**row["video"]),
-        clips=tuple(CutClip(**{**clip, "signals": Signals(**clip["signals"])}) for clip in row["clips"]),
+        clips=tuple(
+            CutClip(**{**clip, "signals": _signals(clip["signals"]), "made_us": _span(clip["made_us"])})
+            for clip in row["clips"]
+        ),
         failures=tuple(
             CutFailure(
                 span_index=failure["span_index"],
                 stage=Stage(failure["stage"]),
                 reason=Reason(failure["reason"]),
                 detail=failure["detail"],
+                made_us=_span(failure["made_us"]),
             )
             for failure in row["failures"]
         ),

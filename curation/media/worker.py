@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from functools import cache
 
 from curation.media.check import check_clip
 from curation.media.ffmpeg_cut import CutJob, chunk_spans, clip_path, cut_command, wants_seek
 from curation.media.ffmpeg_run import FfmpegRun, failed_reason, run_ffmpeg
+from curation.media.making import WantedSpan, wanted_spans
 from curation.media.probe import Probe, first_tick, probe
+from curation.media.shots import find_shots
 from curation.media.source_file import SourceFile, open_source
 from curation.media.spans import PlannedSpan, cut_failure, plan_span, refuse_impossible
 from curation.media.tasks import CutClip, CutFailure, CutOutcome, CutTask, MediaError, VideoFacts
@@ -51,7 +55,7 @@ class _Cutter:
         if not os.path.exists(path) or (run.code != 0 and reason is not Reason.ENCODE_FAILED):
             raise MediaError(reason, f"ffmpeg ended with {run.code}: {run.stderr.strip()}")
         # ffmpeg's exit code says little either way: the clip itself is asked
-        return check_clip(path, span, self._task)
+        return check_clip(path, span, self._task, has_audio=self._job.video.has_audio)
 
     def _after_failure(self, span: PlannedSpan, run: FfmpegRun, error: MediaError, *, alone: bool) -> None:
         path = clip_path(self._task.out_dir, span)
@@ -64,7 +68,7 @@ class _Cutter:
             return
         said = run.stderr.strip()
         detail = f"{error.detail}; ffmpeg: {said}" if said and said not in error.detail else error.detail
-        self.failures.append(cut_failure(span.index, MediaError(error.reason, detail)))
+        self.failures.append(cut_failure(span.index, MediaError(error.reason, detail), span.made_us))
 
 
 def cut_video(task: CutTask, ffmpeg_path: str) -> CutOutcome:
@@ -73,7 +77,7 @@ def cut_video(task: CutTask, ffmpeg_path: str) -> CutOutcome:
     Returns:
         the outcome with CPU of ffmpeg filled in; the server knows the rest.
     """
-    alive, failures = refuse_impossible(task.spans, task.clip)
+    alive, failures = refuse_impossible(task.spans, task.clip, task.cutting)
     if not alive:
         return _outcome(None, [], failures, 0)
     facts: VideoFacts | None = None
@@ -82,7 +86,8 @@ def cut_video(task: CutTask, ffmpeg_path: str) -> CutOutcome:
         source = open_source(task.path, task.limits)
         video = probe(source, task.limits)
         facts = _facts(source, video)
-        groups = chunk_spans(_plan(alive, task, video, failures), video, task.clip, task.limits)
+        planned = _plan(_wanted(alive, task, source, video, failures), task, video, failures)
+        groups = chunk_spans(planned, video, task.clip, task.limits)
         sought = any(wants_seek(video, group) for group in groups)
         tick = first_tick(source, task.limits) if sought else None
         cutter = _Cutter(_job(task, ffmpeg_path, video, tick), task)
@@ -106,13 +111,32 @@ def _job(task: CutTask, ffmpeg_path: str, video: Probe, tick: int | None) -> Cut
     )
 
 
-def _plan(alive: list[int], task: CutTask, video: Probe, failures: list[CutFailure]) -> list[PlannedSpan]:
+def _wanted(
+    alive: list[int], task: CutTask, source: SourceFile, video: Probe, failures: list[CutFailure]
+) -> list[WantedSpan]:
+    """Return what is to be cut; a span of which nothing long enough can be made is a failure."""
+
+    @cache
+    def shots_us() -> list[int]:
+        return find_shots(source, video, task.limits, task.cutting.shot_threshold)
+
+    asked = [(index, task.spans[index]) for index in alive]
+    wanted = wanted_spans(asked, video.end_us, (task.cutting, task.clip), shots_us)
+    for index in sorted(set(alive) - {span.index for span in wanted}):
+        error = MediaError(Reason.TOO_SHORT, f"nothing of {task.clip.min_s} s or more in {video.end_us} us")
+        failures.append(cut_failure(index, error))
+    return wanted
+
+
+def _plan(wanted: list[WantedSpan], task: CutTask, video: Probe, failures: list[CutFailure]) -> list[PlannedSpan]:
     planned: list[PlannedSpan] = []
-    for index in alive:
+    for one in wanted:
+        made_us = (one.span[0] or 0, one.span[1] or 0) if one.made else None
         try:
-            planned.append(plan_span(index, task.spans[index], video, task.clip, task.limits))
+            span = plan_span(one.index, one.span, video, task.clip, task.limits)
+            planned.append(replace(span, made_us=made_us))
         except MediaError as error:
-            failures.append(cut_failure(index, error))
+            failures.append(cut_failure(one.index, error, made_us))
     return planned
 
 

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.scorers.base import FRAME_BATCH, TEXT_BATCH, ScorerUnavailable
+from curation.scorers.batching import PaddedBatches
+from curation.scorers.numerics import PLAIN, Hardware, Numerics, ThisMachine, choose_numerics, scorer_digest
 
 if TYPE_CHECKING:
     import torch
@@ -34,17 +36,37 @@ _PROBES = (
 """Texts that make a tokenizer show its ways: case, spaces, accents, long words, digits, nothing at all."""
 
 
-class OpenClipScorer:
-    """A `Scorer` over an open_clip model on the CPU in float32. Made by `load_open_clip`."""
+_ENDS = 4
+"""Tokens that are none of the text's: start, end, and a space in front of the first word."""
 
-    def __init__(self, name: str, model: Any, tokenizer: Any, preprocess: Mapping[str, Any], architecture: Any) -> None:
+
+class OpenClipScorer:
+    """A `Scorer` over an open_clip model. Made by `load_open_clip`."""
+
+    def __init__(
+        self,
+        name: str,
+        model: Any,
+        tokenizer: Any,
+        preprocess: Mapping[str, Any],
+        architecture: Any,
+        numerics: Numerics = PLAIN,
+    ) -> None:
         self.name = name
+        self.numerics = numerics
         self.image_size = _square(preprocess["size"], name)
-        self._model = model.eval()
+        self.digest = scorer_digest(_digest(model, tokenizer, preprocess, architecture), numerics)
+        self._model = model.eval().to(numerics.device)
         self._tokenizer = tokenizer
         self._mean = np.array(preprocess["mean"], np.float32) * 255
         self._std = np.array(preprocess["std"], np.float32) * 255
-        self.digest = _digest(model, tokenizer, preprocess, architecture)
+        self._frames = PaddedBatches(FRAME_BATCH, self._release)
+        self._texts = PaddedBatches(TEXT_BATCH, self._release)
+
+    @property
+    def halvings(self) -> int:
+        """How often a batch was halved because memory ran out."""
+        return self._frames.halvings + self._texts.halvings
 
     def embed_frames(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         """uint8 [N, S, S, 3] RGB, S = image_size -> float32 [N, D], L2-normalised; ValueError for other shapes."""
@@ -54,57 +76,78 @@ class OpenClipScorer:
                 f"frames are {frames.dtype} {list(frames.shape)}; allowed is uint8 [N, {size}, {size}, 3]; "
                 "resize the frames to the scorer's image_size"
             )
-        return self._embed(frames, FRAME_BATCH, self._encode_frames)
+        return self._frames.run(frames, self._encode_frames)
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """T texts -> float32 [T, D], L2-normalised; longer ones are cut to the model's context."""
-        tokens: NDArray[np.int64] = self._tokenizer(list(texts)).numpy() if texts else np.zeros((0, 1), np.int64)
-        return self._embed(tokens, TEXT_BATCH, self._encode_tokens)
+        none = np.zeros((0, self._tokenizer.context_length), np.int64)
+        tokens: NDArray[np.int64] = self._tokenizer(list(texts)).numpy() if texts else none
+        return self._texts.run(tokens, self._encode_tokens)
+
+    def tokens_cut(self, texts: Sequence[str]) -> list[int]:
+        """For each text, how many of its tokens, start and end included, the model's context does not hold."""
+        context = self._tokenizer.context_length
+        # No tokenizer makes more tokens than there are plain characters, but for the ends: few texts need counting.
+        long = [text for text in texts if not text.isascii() or len(text) + _ENDS > context]
+        counts = dict(zip(long, _token_counts(self._tokenizer, long), strict=True))
+        return [max(0, counts.get(text, 0) - context) for text in texts]
 
     def truncated(self, texts: Sequence[str]) -> list[bool]:
-        """For each text, whether it has more tokens, start and end included, than the model's context holds."""
-        return [_token_count(self._tokenizer, text) > self._tokenizer.context_length for text in texts]
+        """For each text, whether `embed_texts` cuts it."""
+        return [cut > 0 for cut in self.tokens_cut(texts)]
 
-    def _embed(
-        self, items: NDArray[Any], batch: int, encode: Callable[[NDArray[Any]], torch.Tensor]
-    ) -> NDArray[np.float32]:
-        import torch
-
-        padded = np.zeros((max(1, -(-len(items) // batch)) * batch, *items.shape[1:]), items.dtype)
-        padded[: len(items)] = items
-        if len(items) == 0 and encode == self._encode_tokens:
-            padded = np.zeros((batch, self._tokenizer.context_length), np.int64)
-        with torch.inference_mode():
-            parts = [encode(padded[start : start + batch]).numpy() for start in range(0, len(padded), batch)]
-        found: NDArray[np.float32] = np.concatenate(parts)[: len(items)].astype(np.float32)
-        return found
-
-    def _encode_frames(self, frames: NDArray[np.uint8]) -> torch.Tensor:
+    def _encode_frames(self, frames: NDArray[Any]) -> NDArray[np.float32]:
         import torch
 
         pixels = (frames.astype(np.float32) - self._mean) / self._std
         images = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
-        encoded: torch.Tensor = self._model.encode_image(images, normalize=True)
-        return encoded
+        return self._encode(self._model.encode_image, images)
 
-    def _encode_tokens(self, tokens: NDArray[np.int64]) -> torch.Tensor:
+    def _encode_tokens(self, tokens: NDArray[Any]) -> NDArray[np.float32]:
         import torch
 
-        encoded: torch.Tensor = self._model.encode_text(torch.from_numpy(tokens), normalize=True)
-        return encoded
+        return self._encode(self._model.encode_text, torch.from_numpy(tokens))
+
+    def _encode(self, encode: Callable[..., torch.Tensor], items: torch.Tensor) -> NDArray[np.float32]:
+        import torch
+
+        device, low = self.numerics.device, self.numerics.dtype == "bfloat16"
+        with torch.inference_mode(), torch.autocast(device, dtype=torch.bfloat16, enabled=low):
+            # Norms are taken in float32 whatever the products were taken in.
+            found = encode(items.to(device)).float()
+        with torch.inference_mode():
+            vectors: NDArray[np.float32] = torch.nn.functional.normalize(found, dim=-1).cpu().numpy()
+        return vectors
+
+    def _release(self) -> None:
+        """Give back what the allocator holds of a batch that did not fit."""
+        import torch
+
+        if self.numerics.device == "cuda":
+            torch.cuda.empty_cache()
 
 
-def load_open_clip(model: str, pretrained: str | None = None) -> OpenClipScorer:
-    """Load a scorer on the CPU in float32, from weights that hold no code (safetensors, or torch with weights_only).
+def load_open_clip(
+    model: str,
+    pretrained: str | None = None,
+    *,
+    device: str = "cpu",
+    dtype: str = "float32",
+    hardware: Hardware | None = None,
+) -> OpenClipScorer:
+    """Load a scorer from weights that hold no code (safetensors, or torch with weights_only).
 
     model: "world_clip" (shipped), an architecture of open_clip ("ViT-B-32"), a folder with open_clip's own
     open_clip_config.json and weights (also as "local-dir:<folder>"), or "hf-hub:<owner>/<name>".
     pretrained: for an architecture, a tag of open_clip ("laion2b_s34b_b79k") or a weight file; otherwise None.
-    Raises ScorerUnavailable when something is missing; there is no fallback to other or to random weights.
+    device, dtype: see `choose_numerics`; hardware: what this machine can do, found out when None.
+    Raises ScorerUnavailable when something is missing; there is no fallback to other or to random weights, nor from a
+    GPU that was asked for to the CPU.
     """
     import open_clip
     from safetensors import SafetensorError
 
+    numerics = choose_numerics(device, dtype, hardware or ThisMachine())
     identifier = _identifier(model)
     if pretrained is None and not identifier.startswith((_LOCAL, _HUB)):
         raise ScorerUnavailable(_help(model, pretrained, "no weights are named for this architecture"))
@@ -124,8 +167,13 @@ def load_open_clip(model: str, pretrained: str | None = None) -> OpenClipScorer:
         tokenizer = open_clip.get_tokenizer(identifier)
     except (RuntimeError, OSError, ValueError, KeyError, UnpicklingError, SafetensorError) as error:
         raise ScorerUnavailable(_help(model, pretrained, str(error).splitlines()[0][:300])) from error
+    if numerics == Numerics(device="cuda", dtype="float32"):
+        import torch
+
+        # Convolutions would take 10 bits of the 23 otherwise, and the name says float32.
+        torch.backends.cudnn.allow_tf32 = False
     preprocess = open_clip.get_model_preprocess_cfg(loaded)
-    return OpenClipScorer(model, loaded, tokenizer, preprocess, _architecture(identifier, loaded))
+    return OpenClipScorer(model, loaded, tokenizer, preprocess, _architecture(identifier, loaded), numerics)
 
 
 def _identifier(model: str) -> str:
@@ -184,13 +232,15 @@ def _architecture(identifier: str, loaded: Any) -> Any:
     return str(loaded) if identifier.startswith(_HUB) else open_clip.get_model_config(identifier.replace("/", "-"))
 
 
-def _token_count(tokenizer: Any, text: str) -> int:
-    """Tokens of a text with start and end, uncut."""
+def _token_counts(tokenizer: Any, texts: Sequence[str]) -> list[int]:
+    """Tokens of each text with start and end, uncut."""
     inner = getattr(tokenizer, "tokenizer", None)
     if inner is None:
-        return len(tokenizer.encode(text)) + 2
+        return [len(tokenizer.encode(text)) + 2 for text in texts]
+    if not texts:
+        return []
     clean = getattr(tokenizer, "clean_fn", str)
-    return len(inner(clean(text), truncation=False, padding=False)["input_ids"])
+    return [len(ids) for ids in inner([clean(text) for text in texts], truncation=False, padding=False)["input_ids"]]
 
 
 def _tokenizer_identity(tokenizer: Any) -> Any:

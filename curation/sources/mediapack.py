@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
+from curation.sources.files import base_name, open_file
+from curation.sources.lines import TOO_LONG, decoded, read_lines
 from curation.sources.rows import BrokenRow, RawRow, Row, make_texts, raw_row_bytes
 from schemas.config_file import ConfigError
 from schemas.corpus import SourceConfig
@@ -40,11 +41,12 @@ def read_mediapack(source: SourceConfig, seed: int) -> Iterator[Row]:
         ConfigError: the part is not one of PARTS.
     """
     part = checked_part(source)
-    entries = [entry for entry in _entries(Path(source.location))]
+    name = base_name(source.location)
+    entries = list(_entries(source.location))
     good = [entry for entry in entries if isinstance(entry, dict)]
     captions = _captions_of_others(good, seed) if part == "mispaired" else {}
     for number, entry in enumerate(entries, start=1):
-        place = f"{Path(source.location).name} line {number}"
+        place = f"{name} line {number}"
         if isinstance(entry, str):
             yield BrokenRow(place=place, detail=entry, raw=f"{place}: {entry}")
             continue
@@ -72,11 +74,14 @@ def span_of_part(part: str, duration_s: Any) -> tuple[float | None, float | None
     return middle, round(min(float(duration_s), middle + MAX_SPAN_S), 3)
 
 
-def _entries(index: Path) -> Iterator[dict[str, Any] | str]:
-    with index.open(encoding="utf-8-sig", errors="surrogateescape") as file:
-        for line in file:
+def _entries(index: str) -> Iterator[dict[str, Any] | str]:
+    with open_file(index) as file:
+        for number, (_, line) in enumerate(read_lines(file)):
+            if line is None:
+                yield TOO_LONG
+                continue
             try:
-                entry = json.loads(line)
+                entry = json.loads(decoded(line, first=number == 0))
             except (ValueError, RecursionError) as error:
                 yield f"not JSON: {error}"
                 continue

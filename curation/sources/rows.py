@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
+from curation.sources.files import base_name
+from curation.sources.locators import RowProblem, find_place, without_secrets
 from curation.texts import clean_texts
 from schemas.corpus import CorpusConfig, SourceConfig
 from schemas.ids import record_id
@@ -19,18 +19,10 @@ from schemas.records import MAX_DETAIL_CHARS, Record, Reject, Text
 
 TimeUnit = Literal["s", "ms", "us"]
 MICROSECONDS: dict[TimeUnit, int] = {"s": 1_000_000, "ms": 1_000, "us": 1}
-MAX_LOCATOR_BYTES = 4096
 # Ten years; far beyond any video, and far inside the 64 bits of a column.
 MAX_TIME_US = 10 * 366 * 86_400 * 1_000_000
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str)
 _CLOCK = re.compile(r"(?:(\d{1,9}):)?(\d{1,2}):(\d{1,2}(?:\.\d{1,12})?)")
-
-
-class RowProblem(ValueError):
-    """A row cannot become a record; carries the reason code."""
-
-    def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,11 +46,12 @@ class RawRow:
 
 @dataclass(frozen=True, kw_only=True)
 class BrokenRow:
-    """A row that the format's reader could not read at all."""
+    """A row that the format's reader could not read at all, or that it knows to be wrong."""
 
     place: str
     detail: str
     raw: str
+    reason: Reason = Reason.ROW_UNREADABLE
 
 
 Row = RawRow | BrokenRow
@@ -66,22 +59,21 @@ Row = RawRow | BrokenRow
 
 def raw_row_bytes(cells: dict[str, Any]) -> bytes:
     """Return the bytes that identify a row: canonical ASCII JSON, so that even broken text has an identity."""
-    return json.dumps(cells, sort_keys=True, separators=(",", ":"), default=str).encode("ascii")
+    return _CANONICAL.encode(cells).encode("ascii")
 
 
 def row_to_record(row: Row, source: SourceConfig, config: CorpusConfig) -> Record | Reject:
     """Return the record of a row, or the reject that says why there is none."""
     if isinstance(row, BrokenRow):
         raw = row.raw.encode("utf-8", "backslashreplace")
-        return _reject(source, record_id(source.name, raw), Reason.ROW_UNREADABLE, row.detail, row.place)
+        return _reject(source, record_id(source.name, raw), row.reason, row.detail, row.place)
     try:
         identity = record_id(source.name, raw_row_bytes(row.cells))
     except RecursionError:
         broken = BrokenRow(place=row.place, detail="nested too deeply", raw=row.place)
         return row_to_record(broken, source, config)
     try:
-        locator = _locator(row.locator)
-        path = _inside(source.media_root or ".", locator)
+        place = find_place(row.locator, source.media_root or ".")
         start_us, end_us = parse_span(row.start, row.end, MICROSECONDS[row.time_unit or source.columns.time_unit])
     except RowProblem as problem:
         return _reject(source, identity, problem.reason, str(problem), row.place)
@@ -89,8 +81,8 @@ def row_to_record(row: Row, source: SourceConfig, config: CorpusConfig) -> Recor
     return Record(
         record_id=identity,
         source=source.name,
-        locator=locator,
-        address=path,
+        locator=place.locator,
+        address=place.address,
         start_us=start_us,
         end_us=end_us,
         texts=texts,
@@ -144,48 +136,16 @@ def make_texts(pairs: Iterable[tuple[str, Any]]) -> tuple[Text, ...]:
     return tuple(texts)
 
 
-def _locator(value: Any) -> str:
-    if value is None or value == "":
-        raise RowProblem(Reason.FIELD_MISSING, "the row names no video; its locator column is empty or absent")
-    if not isinstance(value, str):
-        raise RowProblem(Reason.FIELD_INVALID, f"locator is {value!r}; allowed: a text")
-    if "\x00" in value or len(value.encode("utf-8", "replace")) > MAX_LOCATOR_BYTES:
-        raise RowProblem(Reason.FIELD_INVALID, f"locator holds a NUL or is over {MAX_LOCATOR_BYTES} bytes")
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:
-        raise RowProblem(Reason.FIELD_INVALID, f"locator is {value!r}; allowed: valid Unicode") from None
-    if "://" in value:
-        raise RowProblem(Reason.FIELD_INVALID, f"locator is {value!r}; allowed here: a path of a local file")
-    return value
-
-
-def _inside(root: str, locator: str) -> str:
-    """Return the path of a locator; a row must not reach files beside the source's own.
-
-    Raises:
-        RowProblem: it lies outside the media folder.
-    """
-    base = os.path.abspath(root)
-    path = os.path.normpath(os.path.join(base, locator))
-    if os.path.commonpath([base, path]) != base:
-        raise RowProblem(
-            Reason.LOCATOR_OUTSIDE,
-            f"locator is {locator!r}, outside the media folder; set media_root to a folder above",
-        )
-    return path
-
-
 def _reject(source: SourceConfig, identity: str, reason: Reason, detail: str, place: str) -> Reject:
     return Reject(
         source=source.name,
         stage=Stage.READ,
         scope=Scope.RECORD,
         reason=reason,
-        detail=f"{place}: {detail}".encode("utf-8", "replace").decode("utf-8")[:MAX_DETAIL_CHARS],
+        detail=without_secrets(f"{place}: {detail}").encode("utf-8", "replace").decode("utf-8")[:MAX_DETAIL_CHARS],
         record_id=identity,
         sample_id=None,
         retryable=reason in RETRYABLE,
         attempts=1,
-        input=json.dumps({"location": Path(source.location).name, "place": place}),
+        input=json.dumps({"location": base_name(source.location), "place": place}),
     )

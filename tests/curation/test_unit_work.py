@@ -7,13 +7,21 @@ from pathlib import Path
 import pytest
 
 from curation.store import LocalStore
-from curation.unit_parts import UnitResult, read_commit, unit_ledger
+from curation.unit_parts import UnitResult, read_commit, read_unit, unit_ledger
 from curation.unit_plan import UnitInput, plan_unit
-from curation.unit_reading import count_rejects, merge_facts, read_facts, read_part
-from curation.unit_work import work_unit
+from curation.unit_reading import count_rejects, kept_samples, merge_facts, read_facts, read_part
 from schemas.ledger import Ledger, LedgerError
 from schemas.records import Record, Text
-from tests.builders import counted_digests, fake_facts, ingest_with_fakes, tools_for, unit_inputs, write_corpus
+from tests.builders import (
+    FAKE_SCORER,
+    counted_digests,
+    fake_facts,
+    ingest_with_fakes,
+    unit_inputs,
+    work_with_fakes,
+    write_corpus,
+)
+from tests.fakes import FakeScorer
 
 
 @pytest.fixture
@@ -71,8 +79,8 @@ def test_a_second_run_writes_the_same_bytes_and_a_committed_unit_is_found(corpus
     _, one, commits = ingest_with_fakes(corpus, tmp_path / "one")
     ingest_with_fakes(corpus, tmp_path / "two")
     assert counted_digests(tmp_path / "one") == counted_digests(tmp_path / "two") != {}
-    assert all(read_commit(one, commit.unit) == commit for commit in commits)
-    assert read_commit(one, "stock-00000of00001-00000000") is None
+    assert all(read_unit(one, commit.unit, FAKE_SCORER.scoring) == commit for commit in commits)
+    assert read_unit(one, "stock-00000of00001-00000000", FAKE_SCORER.scoring) is None
     assert not list((tmp_path / "one" / "tmp" / "units").iterdir()), "the scratch folder of a unit is gone"
 
 
@@ -89,7 +97,7 @@ def test_another_setting_or_row_gives_another_fingerprint(corpus: Path, tmp_path
     unit, facts = unit_inputs(config)[0], fake_facts(config)
     plan = plan_unit(unit, config.sources[0], facts)
     fewer = plan_unit(replace(unit, items=unit.items[1:]), config.sources[0], facts)
-    other = plan_unit(unit, config.sources[0], {**facts, "clip": {"crf": 30}})
+    other = plan_unit(unit, config.sources[0], replace(facts, media={**facts.media, "clip": {"crf": 30}}))
     assert len({plan.fingerprint, fewer.fingerprint, other.fingerprint}) == 3
     assert len({plan.name, fewer.name, other.name}) == 3
 
@@ -111,7 +119,7 @@ def work(corpus: Path, root: Path, *records: Record):
     config, _, _ = ingest_with_fakes(corpus, root.parent / "other")
     store = LocalStore(root)
     unit = UnitInput(source="stock", bucket=0, bits=0, items=records)
-    return store, work_unit(plan_unit(unit, config.sources[0], fake_facts(config)), tools_for(config, store))
+    return store, work_with_fakes(plan_unit(unit, config.sources[0], fake_facts(config)), config, store)
 
 
 def test_a_nan_score_rejects_the_sample_and_no_other(corpus: Path, tmp_path: Path) -> None:
@@ -121,8 +129,7 @@ def test_a_nan_score_rejects_the_sample_and_no_other(corpus: Path, tmp_path: Pat
     assert commit.totals().samples_kept == 1
     assert count_rejects(store, commit) == {("score", "sample", "score_not_finite"): 1}
     scores = read_part(store, commit, "scores")
-    assert {row["aggregation"] for row in scores} == {"mean", "max"} and len(scores) == 2
-    assert len(list(store.list("media"))) == 1, "the clip of a rejected sample is not kept"
+    assert {row["aggregation"] for row in scores} == {"mean", "max", "top_k"} and len(scores) == 3
 
 
 def test_equal_bytes_under_two_names_are_one_sample_with_both_texts(corpus: Path, tmp_path: Path) -> None:
@@ -150,7 +157,43 @@ def test_a_lost_sample_breaks_the_ledger_before_anything_is_committed(corpus: Pa
     plan = plan_unit(unit_inputs(config)[0], config.sources[0], fake_facts(config))
     told = {record.record_id: ("expanded", "s" * 26) for record in plan.records}
     result = UnitResult(
-        plan=plan, samples=[], texts=[], scores=[], rejects=list(plan.rejects), told=told, failed=0, dropped_texts={}
+        plan=plan, samples=[], texts=[], rejects=list(plan.rejects), told=told, failed=0, dropped_texts={}
     )
     with pytest.raises(LedgerError, match="records expanded, but 0 samples planned"):
         unit_ledger(result)
+
+
+def test_another_text_scores_only_what_is_new(corpus: Path, tmp_path: Path) -> None:
+    folder = corpus.parent
+    config, _, _ = ingest_with_fakes(corpus, tmp_path / "other")
+    store, scorer = LocalStore(tmp_path / "run"), FakeScorer()
+    for texts in (["first"], ["first", "second"]):
+        records = [replace(record("a", text, folder=folder), record_id=text[0] * 26) for text in texts]
+        unit = UnitInput(source="stock", bucket=0, bits=0, items=tuple(records))
+        work_with_fakes(plan_unit(unit, config.sources[0], fake_facts(config)), config, store, scorer)
+    assert scorer.asked == [2, "first", "second"], "two frames and a text, then the new text alone"
+
+
+def test_a_sample_that_one_scorer_loses_is_another_s(corpus: Path, tmp_path: Path) -> None:
+    store, commit = work(corpus, tmp_path / "run", record("a", "nan here", folder=corpus.parent))
+    assert commit.totals().samples_kept == 0 and not list(kept_samples(store, commit))
+    own = read_commit(store, commit.unit)
+    assert own is not None and own.totals().samples_kept == 1
+    assert read_unit(store, commit.unit, "another scoring") is None
+
+
+def test_a_span_that_is_made_into_parts_plans_a_sample_for_each(corpus: Path, tmp_path: Path) -> None:
+    config, _, _ = ingest_with_fakes(corpus, tmp_path / "other")
+    store = LocalStore(tmp_path / "run")
+    films = [replace(record("a", "whole", "v/parts.mp4", corpus.parent), start_us=None, end_us=None)]
+    (corpus.parent / "v" / "parts.mp4").write_bytes(b"film in parts")
+    unit = UnitInput(source="stock", bucket=0, bits=0, items=tuple(films))
+    commit = work_with_fakes(plan_unit(unit, config.sources[0], fake_facts(config)), config, store)
+    totals = commit.totals()
+    assert (totals.records_read, totals.records_expanded, totals.samples_planned, totals.samples_kept) == (1, 1, 3, 2)
+    assert count_rejects(store, commit) == {("cut", "sample", "too_short"): 1}
+    samples = read_part(store, commit, "samples")
+    assert sorted((row["start_us"], row["end_us"]) for row in samples) == [(0, 1_000_000), (1_000_000, 2_000_000)]
+    assert len({row["clip_id"] for row in samples}) == 2
+    assert all(row["record_ids"] == ["a" * 26] for row in samples)
+    assert [row["text"] for row in read_part(store, commit, "texts")] == ["whole", "whole"]

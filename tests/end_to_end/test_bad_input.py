@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from bad_input import GOOD_TEXT, write_bad_corpus
 
-from curation.unit_parts import read_commit
 from curation.unit_reading import read_part
 from curation.verify import verify_run
 from pipelines.build import BuildResult, build
+from pipelines.stages import scored_units
 from pipelines.watching import Watcher
 from schemas.corpus import load_corpus
 from tests.builders import IN_PROCESS
@@ -27,10 +27,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
 
 
 def rows(built: BuildResult, kind: str) -> list[dict]:
-    store = built.run.store
-    names = [path.rsplit("/", 1)[1].removesuffix(".json") for path in store.list("units")]
-    commits = [read_commit(store, name) for name in names]
-    return [row for commit in commits if commit for row in read_part(store, commit, kind)]
+    units = scored_units(built.run)
+    return [row for name in units.names for row in read_part(units.store, units.read(name), kind)]
 
 
 EXPECTED = {

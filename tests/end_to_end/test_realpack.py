@@ -12,11 +12,11 @@ import torch
 import webdataset as wds
 
 from curation.displays import NoDisplay
-from curation.unit_parts import read_commit
 from curation.unit_reading import read_part
 from curation.verify import verify_run
 from pipelines.build import BuildResult, build
 from pipelines.engine import EngineOptions
+from pipelines.stages import scored_units
 from pipelines.watching import Watcher
 from schemas.corpus import load_corpus
 from training.frozen import export_checkpoint
@@ -44,10 +44,8 @@ def files_of(index: str) -> set[str]:
 
 
 def rows(built: BuildResult, kind: str) -> list[dict]:
-    store = built.run.store
-    names = [path.rsplit("/", 1)[1].removesuffix(".json") for path in store.list("units")]
-    commits = [read_commit(store, name) for name in names]
-    return [row for commit in commits if commit for row in read_part(store, commit, kind)]
+    units = scored_units(built.run)
+    return [row for name in units.names for row in read_part(units.store, units.read(name), kind)]
 
 
 @pytest.mark.parametrize(

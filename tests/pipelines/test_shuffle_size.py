@@ -8,13 +8,11 @@ from pathlib import Path
 from curation.packing import pack_sample
 from curation.sources.rows import RawRow, row_to_record
 from curation.store import LocalStore
-from curation.unit_parts import read_commit
 from curation.unit_plan import UnitInput, plan_unit
 from curation.unit_reading import read_facts, read_whole
-from curation.unit_work import work_unit
 from schemas.corpus import load_corpus
 from schemas.records import Record, Selection, Text
-from tests.builders import fake_facts, tools_for, write_corpus
+from tests.builders import fake_facts, work_with_fakes, write_corpus
 
 LIMIT_BYTES = 64_000
 
@@ -45,9 +43,7 @@ def test_facts_and_packed_samples_stay_small(tmp_path: Path) -> None:
     config, store = load_corpus(tmp_path / "in" / "corpus.yaml"), LocalStore(tmp_path / "run")
     unit = UnitInput(source="stock", bucket=0, bits=0, items=(record,))
     plan = plan_unit(unit, config.sources[0], fake_facts(config))
-    work_unit(plan, tools_for(config, store))
-    commit = read_commit(store, plan.name)
-    assert commit is not None
+    commit = work_with_fakes(plan, config, store)
     facts, whole = next(read_facts(store, commit)), next(read_whole(store, commit))
     row = Selection(
         sample_id=facts.sample_id,

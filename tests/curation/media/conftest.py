@@ -9,7 +9,7 @@ import pytest
 
 from curation.media import CutOutcome, CutTask, FramePlan, MediaSandbox
 from curation.media.tasks import Span
-from schemas.media import ClipFormat, MediaLimits
+from schemas.media import ClipFormat, Cutting, MediaLimits
 from schemas.reasons import Reason
 from tests.curation.media.bad_media import make_bad_media
 
@@ -43,7 +43,12 @@ def cut(sandbox: MediaSandbox, tmp_path: Path) -> Cut:
 
 
 def make_task(
-    path: Path, out_dir: Path, *spans: Span, clip: ClipFormat | None = None, limits: MediaLimits | None = None
+    path: Path,
+    out_dir: Path,
+    *spans: Span,
+    clip: ClipFormat | None = None,
+    limits: MediaLimits | None = None,
+    cutting: Cutting | None = None,
 ) -> CutTask:
     """Return a task with a new output folder; the whole video where no span is given."""
     out_dir.mkdir()
@@ -54,4 +59,5 @@ def make_task(
         clip=clip or ClipFormat(),
         limits=limits or MediaLimits(),
         frames=PLAN,
+        cutting=cutting or Cutting(),
     )

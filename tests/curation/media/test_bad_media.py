@@ -95,9 +95,10 @@ def test_limit(name: str, tmp_path: Path, cut: Cut) -> None:
     assert [failure.reason for failure in cut(path, limits=limits).failures] == [reason]
 
 
-def test_leading_dash_is_harmless_when_accepted(bad_media: BadMedia, cut: Cut) -> None:
+def test_a_leading_dash_is_a_reject_where_the_limits_say_so(bad_media: BadMedia, cut: Cut) -> None:
     folder, _ = bad_media
-    assert len(cut(folder / "-i.mp4", limits=MediaLimits(leading_dash="accept")).clips) == 1
+    (failure,) = cut(folder / "-i.mp4", limits=MediaLimits(leading_dash="reject")).failures
+    assert failure.reason is Reason.UNSAFE_NAME
 
 
 # file -> colour of the middle of the first frame, RGB

@@ -9,10 +9,8 @@ import pytest
 from PIL import Image
 
 from curation.media import FramePlan, read_strip
-from curation.media.check import measure
 from curation.media.colours import full_scale_luma, square_rgb
 from curation.media.strips import uniform_indices, write_strip
-from schemas.records import Signals
 
 # BT.601 limited-range codes of colour bars (ITU-R BT.601) and their 8-bit RGB
 BARS = {
@@ -22,11 +20,6 @@ BARS = {
     "green": ((145, 54, 34), (0, 255, 0)),
     "blue": ((41, 240, 110), (0, 0, 255)),
 }
-
-
-def flat(level: int) -> np.ndarray:
-    """Uint8 [4, 4] of one level."""
-    return np.full((4, 4), level, dtype=np.uint8)
 
 
 @pytest.mark.parametrize(
@@ -72,29 +65,3 @@ def test_colour_bars(name: str) -> None:
 def test_luma_is_stretched_to_full_scale() -> None:
     codes = np.array([[0, 16, 17, 126, 235, 255]], dtype=np.uint8)
     assert full_scale_luma(codes).tolist() == [[0, 0, 1, 128, 255, 255]]
-
-
-SIGNALS = {
-    "black and still": (
-        [flat(0)] * 8,
-        Signals(black_share_1e4=10_000, static_share_1e4=10_000, motion_1e4=0, brightness_1e4=0),
-    ),
-    "half black, one jump of 51": (
-        [flat(0), flat(0), flat(51), flat(51)],
-        Signals(black_share_1e4=5_000, static_share_1e4=6_667, motion_1e4=667, brightness_1e4=1_000),
-    ),
-    "every step a fifth of full scale": (
-        [flat(0), flat(51), flat(102)],
-        Signals(black_share_1e4=3_333, static_share_1e4=0, motion_1e4=2_000, brightness_1e4=2_000),
-    ),
-    "one white frame": (
-        [flat(255)],
-        Signals(black_share_1e4=0, static_share_1e4=10_000, motion_1e4=0, brightness_1e4=10_000),
-    ),
-}
-
-
-@pytest.mark.parametrize("name", SIGNALS)
-def test_signals(name: str) -> None:
-    lumas, expected = SIGNALS[name]
-    assert measure(lumas) == expected

@@ -8,7 +8,7 @@ import pytest
 
 from curation.media.spans import refuse_impossible, ticks_at_or_after
 from curation.media.tasks import Span
-from schemas.media import ClipFormat
+from schemas.media import ClipFormat, Cutting
 
 # (time in microseconds, time base, first tick at or after it)
 TICKS = {
@@ -42,6 +42,6 @@ def test_first_tick(name: str) -> None:
 @pytest.mark.parametrize("name", REFUSED)
 def test_impossible_span(name: str) -> None:
     span, reason = REFUSED[name]
-    alive, failures = refuse_impossible((span, (0, 60_000_000)), ClipFormat())
+    alive, failures = refuse_impossible((span, (0, 60_000_000)), ClipFormat(), Cutting())
     assert alive == [1]
     assert [(failure.span_index, failure.stage, failure.reason) for failure in failures] == [(0, "cut", reason)]

@@ -94,6 +94,26 @@ def test_texts_longer_than_the_context_are_told(scorer: OpenClipScorer, text: st
     assert scorer.truncated([text, "a ring"]) == [cut, False]
 
 
+def test_tokens_that_are_cut_off_are_counted(scorer: OpenClipScorer) -> None:
+    # A context of 48 holds a start, an end and 46 words.
+    texts = [" ".join(["star"] * words) for words in (0, 46, 47, 60)]
+    assert scorer.tokens_cut(texts) == [0, 0, 1, 14]
+
+
+def test_bfloat16_is_another_scorer_that_says_nearly_the_same(scorer: OpenClipScorer) -> None:
+    low = load_open_clip("world_clip", dtype="bfloat16")
+    assert str(low.numerics) == "cpu bfloat16"
+    assert low.digest != scorer.digest
+    seen, said = frames(5), ["a red star", "a blue ring on the grass"]
+    exact, near = scorer.embed_frames(seen), low.embed_frames(seen)
+    assert near.dtype == np.float32
+    assert np.allclose(np.linalg.norm(near, axis=1), 1, atol=1e-5)
+    assert 0 < np.abs(exact - near).max() < 0.05
+    assert 0 < np.abs(scorer.embed_texts(said) - low.embed_texts(said)).max() < 0.05
+    assert np.array_equal(low.embed_frames(seen[3:4]), near[3:4]), "company does not matter here either"
+    assert np.array_equal(low.embed_texts(said[1:]), low.embed_texts(said)[1:])
+
+
 def test_what_is_cut_does_not_count(scorer: OpenClipScorer) -> None:
     kept = " ".join(["star"] * 46)
     assert np.array_equal(scorer.embed_texts([kept]), scorer.embed_texts([kept + " ring on the grass"]))

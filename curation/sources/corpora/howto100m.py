@@ -1,0 +1,94 @@
+"""HowTo100M: the lines of automatic captions of each video, in one JSON object or in a CSV file per video."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO
+
+import ijson
+
+from curation.sources.adapter import Adapter, Item, locate
+from curation.sources.corpora.common import broken, clip_row
+from curation.sources.rows import BrokenRow, RawRow, RowProblem, parse_time
+from curation.transcripts import US_PER_S, Word, cut_segments, texts_around
+from schemas.corpus import SourceConfig
+from schemas.reasons import Reason
+from schemas.records import TextKind
+
+_LINE = ".csv line "
+
+
+def walk(document: BinaryIO) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield each video's lists with its id."""
+    for name, entry in ijson.kvitems(document, "", use_float=True):
+        facts = entry if isinstance(entry, dict) else {"text": entry}
+        yield f"video {name}", {**facts, "video_id": name}
+
+
+def expand(item: Item, source: SourceConfig) -> Iterator[RawRow | BrokenRow]:
+    """Yield a row for each segment of a video's captions, with the words around it."""
+    cells = item.cells
+    try:
+        lines = _lines(cells.get("start"), cells.get("end"), cells.get("text"))
+    except RowProblem as problem:
+        yield broken(item, str(problem))
+        return
+    locator = locate(HOWTO100M, source, cells.get("video_id"))
+    for number, segment in enumerate(cut_segments(lines, source.transcripts)):
+        clip = {"video_id": cells.get("video_id"), "clip": number, "start": segment.start_us, "end": segment.end_us}
+        around = tuple(texts_around(lines, segment, source.transcripts))
+        yield clip_row(
+            item, {**clip, "text": around[0].text if around else ""}, locator=locator, texts=around, unit="us"
+        )
+
+
+def _lines(starts: object, ends: object, texts: object) -> list[Word]:
+    """Return the caption lines in order of time.
+
+    Raises:
+        RowProblem: these are no three lists of equal length, or a time is none.
+    """
+    if not (isinstance(starts, list) and isinstance(ends, list) and isinstance(texts, list)):
+        raise RowProblem(Reason.FIELD_INVALID, "start, end and text are no lists")
+    if not len(starts) == len(ends) == len(texts):
+        lengths = f"{len(starts)} starts, {len(ends)} ends and {len(texts)} texts"
+        raise RowProblem(Reason.FIELD_INVALID, f"{lengths}; allowed: as many of each")
+    found = []
+    for start, end, text in zip(starts, ends, texts, strict=True):
+        start_us, end_us = parse_time(start, US_PER_S) or 0, parse_time(end, US_PER_S) or 0
+        if isinstance(text, str) and text.strip():
+            found.append(Word(text=text.strip(), start_us=start_us, end_us=max(start_us + 1, end_us)))
+    return sorted(found, key=lambda word: word.start_us)
+
+
+def expand_line(item: Item, source: SourceConfig) -> Iterator[RawRow | BrokenRow]:
+    """Yield the row of one caption line; the file's name is the video's id."""
+    name, found, _ = item.place.rpartition(_LINE)
+    if not found:
+        yield broken(item, "the file's name is no <video id>.csv")
+        return
+    clip = {"video_id": name, **item.cells}
+    texts = [(TextKind.ASR, item.cells.get("text"))]
+    yield clip_row(item, clip, locator=locate(HOWTO100M_CSV, source, name), texts=texts)
+
+
+HOWTO100M = Adapter(
+    name="howto100m",
+    title="HowTo100M: {video id: {start: [...], end: [...], text: [...]}} in seconds; cut into segments",
+    container="json",
+    expand=expand,
+    text_kinds=(TextKind.ASR,),
+    cites="antoine77340/MIL-NCE_HowTo100M 2022-07-05 video_loader.py reads the same columns; the object is that of the "
+    "corpus's download page",
+    seen=False,
+    walk=walk,
+)
+HOWTO100M_CSV = Adapter(
+    name="howto100m_csv",
+    title="HowTo100M as its loaders read it: a <video id>.csv per video with start, end, text; a row per line",
+    container="csv",
+    expand=expand_line,
+    text_kinds=(TextKind.ASR,),
+    cites="antoine77340/MIL-NCE_HowTo100M 2022-07-05 video_loader.py and data/small_train_captions",
+    seen=True,
+)

@@ -1,0 +1,214 @@
+"""The media work of a unit: each video fetched once and cut once, and what came of it kept in `clips/<unit>.json`.
+
+Texts and scorers have no part in it, so another text column or another model never cuts a clip again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from curation.fetching import Fetched, Fetcher, FetchError
+from curation.media import CutClip, CutFailure, CutOutcome, CutTask, FramePlan
+from curation.media.tasks import outcome_from_json, outcome_to_json
+from curation.progress import Reporter
+from curation.store import Store
+from curation.unit_plan import PlannedVideo, Span, UnitPlan
+from schemas.corpus import CorpusConfig
+from schemas.ids import clip_id
+from schemas.media import Cutting
+from schemas.reasons import Stage
+from schemas.run import clips_path, frames_path, media_path
+from schemas.units import UnitClips, VideoEntry, neighbour_units
+
+# ffmpeg names its parts by their address in memory: `[mov,mp4 @ 0x55d0c0ffee00]`.
+_ADDRESS = re.compile(r" ?@ 0x[0-9a-f]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MediaTools:
+    """The world as media work sees it; each part can be a fake.
+
+    Attributes:
+        cut: the media sandbox's one operation.
+        frames: the score frames to take on the way.
+    """
+
+    config: CorpusConfig
+    store: Store
+    fetcher: Fetcher
+    cut: Callable[[CutTask], CutOutcome]
+    frames: FramePlan
+    reporter: Reporter
+
+
+def read_clips(store: Store, name: str) -> UnitClips | None:
+    """Return the finished media work of a unit, or None."""
+    path = clips_path(name)
+    return UnitClips.model_validate_json(store.read(path)) if store.exists(path) else None
+
+
+def clips_of(entry: VideoEntry) -> CutOutcome:
+    """Return what became of a video; the paths of its clips are empty: they lie in the store by content."""
+    return outcome_from_json(entry.outcome)
+
+
+def media_work(plan: UnitPlan, tools: MediaTools, changed: frozenset[str] = frozenset()) -> UnitClips:
+    """Return a unit's clips, working on what is not there yet: done twice, it does nothing the second time.
+
+    Videos of an earlier unit that had the same spans and settings are taken over as they are.
+
+    Args:
+        changed: locators whose files are not what they were.
+    """
+    found = read_clips(tools.store, plan.media_name)
+    earlier = {entry.locator: entry for entry in _earlier(plan, found, tools.store)}
+    entries = []
+    for video in plan.videos:
+        entry = earlier.get(video.locator)
+        usable = entry is not None and entry.spans == video.spans and video.locator not in changed
+        entries.append(_finished(video, plan.cutting, entry if usable else None, tools))
+    clips = UnitClips(
+        unit=plan.media_name,
+        source=plan.source,
+        fingerprint=plan.media_fingerprint,
+        facts=plan.media_facts,
+        videos=tuple(entries),
+    )
+    if clips != found:
+        tools.store.write(clips_path(plan.media_name), clips.to_bytes())
+    return clips
+
+
+def _earlier(plan: UnitPlan, found: UnitClips | None, store: Store) -> Iterator[VideoEntry]:
+    """Yield entries to draw on, the unit's own last; a source that grew may have been split another way."""
+    for prefix in neighbour_units(plan.media_name):
+        for path in store.list_prefix(f"clips/{prefix}"):
+            other = UnitClips.model_validate_json(store.read(path))
+            if other.facts == plan.media_facts and other.unit != plan.media_name:
+                yield from other.videos
+    if found is not None:
+        yield from found.videos
+
+
+def _finished(video: PlannedVideo, cutting: Cutting, entry: VideoEntry | None, tools: MediaTools) -> VideoEntry:
+    """Return a video's entry with nothing left to do."""
+    if entry is None:
+        outcome, rights = _work(video, video.spans, cutting, tools)
+        return VideoEntry(locator=video.locator, spans=video.spans, outcome=outcome, rights=rights)
+    again = set(entry.again) | {clip.span_index for clip in clips_of(entry).clips if not _is_stored(clip, tools.store)}
+    if not again:
+        tools.reporter.report("resumed", {"videos": 1})
+        return entry
+    chosen = sorted(again)
+    outcome, rights = _work(video, tuple(video.spans[index] for index in chosen), cutting, tools)
+    if _is_other_file(entry.outcome, outcome):
+        # Clips of two files must not stand under one digest.
+        chosen = list(range(len(video.spans)))
+        outcome, rights = _work(video, video.spans, cutting, tools)
+    attempts = entry.attempts + (1 if entry.again else 0)
+    merged = _merged(entry.outcome, outcome, chosen)
+    return entry.model_copy(update={"again": (), "attempts": attempts, "outcome": merged, "rights": rights})
+
+
+def _is_other_file(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    known = before["video"] is not None and after["video"] is not None
+    return known and before["video"]["sha256"] != after["video"]["sha256"]
+
+
+def _is_stored(clip: CutClip, store: Store) -> bool:
+    path = media_path(clip.media_sha256)
+    return store.exists(path) and store.size(path) == clip.media_bytes
+
+
+def _work(
+    video: PlannedVideo, spans: tuple[Span, ...], cutting: Cutting, tools: MediaTools
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Fetch a video, cut `spans` of it and store the clips; returns the outcome as JSON and the rights found."""
+    scratch = tools.store.scratch("units") / uuid.uuid4().hex
+    scratch.mkdir()
+    try:
+        fetched = tools.fetcher.fetch(video.address, scratch)
+        outcome = _cut(fetched, spans, cutting, tools, scratch)
+        rights = dict(fetched.rights)
+    except FetchError as error:
+        outcome, rights = _not_fetched(error), {}
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    tools.reporter.report(
+        "video",
+        {
+            "clips": len(outcome.clips),
+            "child_cpu_s": outcome.child_cpu_us / 1e6,
+            "ffmpeg_cpu_s": outcome.ffmpeg_cpu_us / 1e6,
+            "wall_s": outcome.wall_us / 1e6,
+        },
+    )
+    return _timeless(outcome), rights
+
+
+def _not_fetched(error: FetchError) -> CutOutcome:
+    failure = CutFailure(span_index=None, stage=Stage.FETCH, reason=error.reason, detail=error.detail)
+    return CutOutcome(video=None, clips=(), failures=(failure,), child_cpu_us=0, ffmpeg_cpu_us=0, wall_us=0)
+
+
+def _cut(fetched: Fetched, spans: tuple[Span, ...], cutting: Cutting, tools: MediaTools, scratch: Path) -> CutOutcome:
+    folder = scratch / "clips"
+    folder.mkdir()
+    task = CutTask(
+        path=str(fetched.path),
+        spans=spans,
+        out_dir=str(folder),
+        clip=tools.config.clip,
+        limits=tools.config.media,
+        frames=tools.frames,
+        cutting=cutting,
+    )
+    outcome = tools.cut(task)
+    if outcome.video is not None:
+        for clip in outcome.clips:
+            _store_clip(clip, clip_id(outcome.video.sha256, *(clip.made_us or spans[clip.span_index])), tools)
+    failures = tuple(replace(failure, detail=stable_detail(failure.detail, task)) for failure in outcome.failures)
+    return replace(outcome, failures=failures)
+
+
+def _store_clip(clip: CutClip, identity: str, tools: MediaTools) -> None:
+    tools.store.write(frames_path(identity, tools.frames.name), Path(clip.strip_path).read_bytes())
+    tools.store.adopt(Path(clip.media_path), media_path(clip.media_sha256), clip.media_sha256)
+
+
+def stable_detail(detail: str, task: CutTask) -> str:
+    """Return a failure's detail without what differs from run to run: scratch and machine paths, memory addresses."""
+    for path in (task.out_dir, task.path):
+        detail = detail.replace(f"{path}/", "").replace(path, Path(path).name)
+    return _ADDRESS.sub("", detail)
+
+
+def _timeless(outcome: CutOutcome) -> dict[str, Any]:
+    clips = tuple(replace(clip, media_path="", strip_path="") for clip in outcome.clips)
+    told = outcome_to_json(replace(outcome, clips=clips, child_cpu_us=0, ffmpeg_cpu_us=0, wall_us=0))
+    # as it reads back: lists for tuples, plain text for reasons
+    return dict(json.loads(json.dumps(told)))
+
+
+def _merged(before: dict[str, Any], after: dict[str, Any], again: list[int]) -> dict[str, Any]:
+    """Return an outcome in which the spans `again` are told as `after` has them, the others as before."""
+    merged = dict(after)
+    if after["video"] is None:
+        merged["video"] = before["video"]
+    for kind in ("clips", "failures"):
+        kept = [told for told in before[kind] if told["span_index"] is not None and told["span_index"] not in again]
+        moved = [
+            {**told, "span_index": None if told["span_index"] is None else again[told["span_index"]]}
+            for told in after[kind]
+        ]
+        merged[kind] = sorted(
+            [*kept, *moved], key=lambda told: -1 if told["span_index"] is None else told["span_index"]
+        )
+    return merged

@@ -1,0 +1,83 @@
+"""Words to segments, and the words around them."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curation.transcripts import Word, cut_segments, texts_around, timed_words
+from schemas.corpus import Transcripts
+
+
+def words(*told: tuple[str, float]) -> list[Word]:
+    return timed_words([text for text, _ in told], [round(start * 1e6) for _, start in told], Transcripts())
+
+
+def cut(options: Transcripts, *told: tuple[str, float]) -> list[str]:
+    spoken = words(*told)
+    return [" ".join(word.text for word in spoken[seg.first : seg.last]) for seg in cut_segments(spoken, options)]
+
+
+TALK = (("Hello,", 0.0), ("all.", 0.4), ("Now", 1.0), ("we", 1.2), ("cook", 1.4), ("rice!", 1.6), ("Ready?", 9.0))
+
+CUTS = {
+    "sentences": (Transcripts(), ["Hello, all.", "Now we cook rice!", "Ready?"]),
+    "a budget of words": (Transcripts(cut="words", words=3), ["Hello, all. Now", "we cook rice!", "Ready?"]),
+    "a pause": (Transcripts(cut="words"), ["Hello, all. Now we cook rice!", "Ready?"]),
+    "at most a second": (
+        Transcripts(cut="words", max_s=1.0),
+        ["Hello, all.", "Now we cook", "rice!", "Ready?"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CUTS)
+def test_segments(case: str) -> None:
+    options, expected = CUTS[case]
+    assert cut(options, *TALK) == expected
+
+
+def test_a_word_of_unknown_end_lasts_to_the_next_one_or_a_second() -> None:
+    spoken = words(("a", 0.0), ("b", 0.3), ("c", 5.0))
+    assert [(word.start_us, word.end_us) for word in spoken] == [
+        (0, 300_000),
+        (300_000, 1_300_000),
+        (5_000_000, 6_000_000),
+    ]
+
+
+def test_texts_around_hold_the_words_that_begin_in_the_moved_span() -> None:
+    spoken = words(*TALK)
+    options = Transcripts(offsets_s=(-1.0, 1.0, 20.0))
+    segment = cut_segments(spoken, options)[1]
+    found = [(text.text, (text.start_us or 0) - segment.start_us) for text in texts_around(spoken, segment, options)]
+    assert found == [("Now we cook rice!", 0), ("Hello, all. Now we cook", -1_000_000)]
+    assert (segment.start_us, segment.end_us) == (1_000_000, 2_600_000)
+
+
+times = st.lists(st.integers(0, 60_000_000), min_size=0, max_size=60).map(sorted)
+
+
+@given(times, st.integers(1, 8), st.sampled_from(["sentences", "words"]), st.data())
+def test_every_word_is_in_one_segment_and_segments_are_in_order(
+    starts: list[int], budget: int, cut_at: str, data: st.DataObject
+) -> None:
+    texts = [data.draw(st.sampled_from(["a", "b.", "c?"])) for _ in starts]
+    options = Transcripts.model_validate({"cut": cut_at, "words": budget})
+    spoken = timed_words(texts, starts, options)
+    segments = cut_segments(spoken, options)
+    assert [place for seg in segments for place in range(seg.first, seg.last)] == list(range(len(spoken)))
+    assert all(seg.start_us < seg.end_us for seg in segments)
+    assert all(one.start_us <= other.start_us for one, other in itertools.pairwise(segments))
+    assert all(seg.last - seg.first <= budget for seg in segments)
+
+
+@given(times)
+def test_segments_of_words_that_differ_in_time_never_overlap(starts: list[int]) -> None:
+    distinct = sorted(set(starts))
+    spoken = timed_words(["w"] * len(distinct), distinct, Transcripts())
+    segments = cut_segments(spoken, Transcripts(words=3))
+    assert all(one.end_us <= other.start_us for one, other in itertools.pairwise(segments))

@@ -1,0 +1,171 @@
+"""The media work of a unit: what is done, what is taken over, what is done again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from curation.media import FramePlan
+from curation.replay import mark_rejects
+from curation.store import LocalStore
+from curation.unit_media import MediaTools, clips_of, media_work
+from curation.unit_plan import IngestFacts, UnitInput, UnitPlan, ingest_facts, plan_unit
+from schemas.corpus import CorpusConfig, load_corpus
+from schemas.ids import clip_id
+from schemas.reasons import Reason, Stage
+from schemas.records import Record, Text
+from tests.builders import write_corpus
+from tests.fakes import FakeCutter, FakeFetcher, MemoryReporter
+
+FRAMES = FramePlan(count=2, size_px=4)
+
+
+@dataclass
+class World:
+    """A corpus, a store, and fakes that remember what they were asked for."""
+
+    config: CorpusConfig
+    folder: Path
+    tools: MediaTools
+    cutter: FakeCutter
+    fetcher: FakeFetcher
+
+    def record(self, name: str, locator: str, start_us: int = 0, text: str = "a text") -> Record:
+        return Record(
+            record_id=name * 26,
+            source="stock",
+            locator=locator,
+            address=str(self.folder / locator),
+            start_us=start_us,
+            end_us=start_us + 2_000_000,
+            texts=(Text(kind="caption", text=text),),
+        )
+
+    def plan(self, *records: Record, bits: int = 0, facts: IngestFacts | None = None) -> UnitPlan:
+        unit = UnitInput(source="stock", bucket=0, bits=bits, items=records)
+        return plan_unit(unit, self.config.sources[0], facts or ingest_facts(self.config, {"fake": "1"}))
+
+    def cuts(self) -> list[str]:
+        """Return the names of the files that were cut since the last call."""
+        names = [Path(path).name for path in self.cutter.cut_paths]
+        self.cutter.cut_paths.clear()
+        return names
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    corpus = write_corpus(tmp_path / "in")
+    config, cutter, fetcher = load_corpus(corpus), FakeCutter(), FakeFetcher()
+    (corpus.parent / "v" / "offline.mp4").write_bytes(b"far away")
+    tools = MediaTools(
+        config=config,
+        store=LocalStore(tmp_path / "run"),
+        fetcher=fetcher,
+        cut=cutter,
+        frames=FRAMES,
+        reporter=MemoryReporter(),
+    )
+    return World(config=config, folder=corpus.parent, tools=tools, cutter=cutter, fetcher=fetcher)
+
+
+def test_clips_and_frames_lie_in_the_store_and_nothing_is_done_twice(world: World) -> None:
+    plan = world.plan(world.record("a", "v/a.mp4"), world.record("b", "v/b.mp4", 2_000_000))
+    clips = media_work(plan, world.tools)
+    assert world.cuts() == ["a.mp4", "b.mp4"]
+    outcome = clips_of(clips.videos[0])
+    assert outcome.video is not None
+    clip = clip_id(outcome.video.sha256, 0, 2_000_000)
+    store = world.tools.store
+    assert store.exists(f"frames/{clip[:2]}/{clip}-u2-4.jpg")
+    assert store.size(f"media/{outcome.clips[0].media_sha256[:2]}/{outcome.clips[0].media_sha256}.mp4") == 16
+    assert clips.videos[0].rights == {"x-robots-tag": "none"}
+    assert list(store.list("tmp/units")) == [], "scratch folders are gone"
+    assert media_work(plan, world.tools) == clips
+    assert world.cuts() == []
+
+
+def test_another_text_cuts_nothing(world: World) -> None:
+    before = world.plan(world.record("a", "v/a.mp4", text="one"))
+    after = world.plan(world.record("b", "v/a.mp4", text="two"))
+    assert before.fingerprint != after.fingerprint
+    assert before.media_fingerprint == after.media_fingerprint
+    media_work(before, world.tools)
+    media_work(after, world.tools)
+    assert world.cuts() == ["a.mp4"]
+
+
+def test_a_source_that_grew_cuts_what_is_new(world: World) -> None:
+    media_work(world.plan(world.record("a", "v/a.mp4"), world.record("b", "v/b.mp4")), world.tools)
+    assert world.cuts() == ["a.mp4", "b.mp4"]
+    media_work(world.plan(*(world.record(name, f"v/{name}.mp4") for name in "abc")), world.tools)
+    assert world.cuts() == ["c.mp4"]
+    media_work(world.plan(world.record("a", "v/a.mp4"), bits=1), world.tools)
+    assert world.cuts() == [], "a source that is split into twice as many units"
+
+
+def test_another_span_or_setting_cuts_anew(world: World) -> None:
+    media_work(world.plan(world.record("a", "v/a.mp4")), world.tools)
+    media_work(world.plan(world.record("a", "v/a.mp4", 1_000_000)), world.tools)
+    facts = ingest_facts(world.config, {"fake": "2"})
+    media_work(world.plan(world.record("a", "v/a.mp4"), facts=facts), world.tools)
+    assert world.cuts() == ["a.mp4", "a.mp4", "a.mp4"]
+
+
+def test_a_clip_that_is_gone_is_cut_again_alone(world: World) -> None:
+    plan = world.plan(world.record("a", "v/a.mp4"), world.record("b", "v/a.mp4", 2_000_000))
+    clips = media_work(plan, world.tools)
+    world.cuts()
+    lost = clips_of(clips.videos[0]).clips[1].media_sha256
+    world.tools.store.delete(f"media/{lost[:2]}/{lost}.mp4")
+    assert media_work(plan, world.tools) == clips
+    assert world.cuts() == ["a.mp4"]
+    assert world.tools.store.exists(f"media/{lost[:2]}/{lost}.mp4")
+
+
+def test_a_changed_file_is_cut_whole(world: World) -> None:
+    plan = world.plan(world.record("a", "v/a.mp4"))
+    before = media_work(plan, world.tools)
+    (world.folder / "v" / "a.mp4").write_bytes(b"another film")
+    after = media_work(plan, world.tools, frozenset({"v/a.mp4"}))
+    assert clips_of(before.videos[0]).video != clips_of(after.videos[0]).video
+
+
+def test_a_replay_does_the_marked_spans_and_merges_them(world: World) -> None:
+    plan = world.plan(
+        world.record("a", "v/a.mp4"), world.record("b", "v/offline.mp4"), world.record("c", "v/a.mp4", 9_500_000)
+    )
+    clips = media_work(plan, world.tools)
+    (failure,) = clips_of(clips.videos[1]).failures
+    assert (failure.stage, failure.reason, failure.span_index) == (Stage.FETCH, Reason.IO_ERROR, None)
+    world.cuts()
+    world.fetcher.offline = False
+    assert media_work(plan, world.tools) == clips, "a second run tries nothing again by itself"
+    assert mark_rejects(world.tools.store, Reason.IO_ERROR).spans == {("stock", "io_error"): 1}
+    again = media_work(plan, world.tools)
+    assert world.cuts() == ["offline.mp4"]
+    assert (again.videos[1].attempts, again.videos[1].again) == (2, ())
+    assert len(clips_of(again.videos[1]).clips) == 1
+    assert again.videos[0] == clips.videos[0], "other rejects stay as they are"
+
+
+def test_a_replay_of_one_span_leaves_the_others(world: World) -> None:
+    plan = world.plan(world.record("a", "v/a.mp4"), world.record("c", "v/a.mp4", 9_500_000))
+    clips = media_work(plan, world.tools)
+    world.cuts()
+    mark_rejects(world.tools.store, Reason.SPAN_PAST_END)
+    again = media_work(plan, world.tools)
+    assert world.cuts() == ["a.mp4"]
+    assert again.videos[0] == clips.videos[0].model_copy(update={"attempts": 2})
+
+
+def test_clips_of_two_files_never_stand_under_one_digest(world: World) -> None:
+    plan = world.plan(world.record("a", "v/a.mp4"), world.record("c", "v/a.mp4", 9_500_000))
+    media_work(plan, world.tools)
+    mark_rejects(world.tools.store, Reason.SPAN_PAST_END)
+    (world.folder / "v" / "a.mp4").write_bytes(b"another film")
+    again = media_work(plan, world.tools)
+    told = clips_of(again.videos[0])
+    assert told.video is not None and told.video.bytes == len(b"another film")
+    assert told.clips[0].media_bytes == len(b"another film0-2000000")
