@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except _config_errors() as error:
         sys.stderr.write(f"clipstrata: {error}\n")
         return EXIT_WRONG_INPUT
-    except _training_errors() as error:
+    except (*_training_errors(), *_job_errors()) as error:
         sys.stderr.write(f"clipstrata: {error}\n")
         return EXIT_CHECK_FAILED
 
@@ -91,6 +91,15 @@ def _training_errors() -> tuple[type[Exception], ...]:
     from training.loop import TrainingStopped
 
     return ClipRefused, ShardRefused, TrainingStopped
+
+
+def _job_errors() -> tuple[type[Exception], ...]:
+    """What stops a job that is to be run again; asked for only when something was raised."""
+    if "pipelines.stages" not in sys.modules:
+        return ()
+    from pipelines.stages import IngestStopped
+
+    return (IngestStopped,)
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -3,8 +3,8 @@
     python -m benchmarks.media --work FOLDER [--videos 12] [--rounds 3]
 
 Ours reads the file for its digest, probes it, cuts and re-encodes the spans, decodes each clip once to check it, and
-takes score frames, hashes and signals on the way. Bare ffmpeg decodes once and writes the same spans. The ratio is of CPU
-seconds, the sandbox and all that it starts included; its start is subtracted, because it serves many videos.
+takes score frames, hashes and signals on the way. Bare ffmpeg decodes once and writes the same spans. The ratio is of
+CPU seconds, the sandbox and all that it starts included; its start is subtracted, because it serves many videos.
 """
 
 from __future__ import annotations

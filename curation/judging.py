@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from curation.duplicates import Candidate, decide_group
+from curation.lengths import length_bucket
 from curation.tiers import ScoredText, assign_tier, choose_text
 from curation.unit_reading import SampleFacts
 from schemas.corpus import CorpusConfig, TierWeights
@@ -114,6 +115,7 @@ def tally_sample(facts: SampleFacts, tellings: int) -> Iterator[Tally]:
     yield ("samples", source), 1
     yield ("samples_merged", source), tellings - 1
     yield ("duration_us", source), facts.duration_us
+    yield ("length", source, str(length_bucket(facts.duration_us))), 1
     yield ("media_bytes", source), facts.media_bytes
 
 

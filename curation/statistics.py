@@ -10,6 +10,7 @@ from curation.histogram import HistogramCounts, bin_low_1e4
 from curation.tiers import resolve_cuts
 from schemas.corpus import CorpusConfig, SourceConfig
 from schemas.ledger import Ledger
+from schemas.published import VIDEOPRISM_LENGTHS
 from schemas.records import Tier
 from schemas.statistics import (
     BEST_TEXT,
@@ -88,6 +89,7 @@ def _source(source: SourceConfig, config: CorpusConfig, counted: Counted) -> Sou
         tiers=tuple(_tier(name, tier.value, tallies) for tier in Tier),
         rejects=tuple(_rejects(name, tallies)),
         duplicates=tallies.get(("duplicates", name), 0),
+        lengths=tuple(tallies.get(("length", name, str(place)), 0) for place in range(len(VIDEOPRISM_LENGTHS))),
     )
 
 

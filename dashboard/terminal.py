@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -10,7 +11,7 @@ from rich.text import Text
 
 from dashboard.encoder_tables import CHANCE_ROW, best_values, stage_name, summary_measures
 from schemas.evaluation import Evaluation
-from schemas.published import VIDEOPRISM_BUCKETS, VIDEOPRISM_SOURCES
+from schemas.published import VIDEOPRISM_BUCKETS, VIDEOPRISM_LENGTHS, VIDEOPRISM_SOURCES
 from schemas.statistics import BEST_TEXT, ScoreHistogram, SourceStatistics, Statistics
 from schemas.training import TrainingSummary
 
@@ -27,6 +28,7 @@ def render_report(statistics: Statistics, planted: tuple[int, int] | None = None
         _ledgers(statistics),
         _scores(statistics),
         _shares(statistics),
+        _lengths(statistics),
         _published(),
         _tiers(statistics),
         _duplicates(statistics, planted),
@@ -141,6 +143,17 @@ def _shares(statistics: Statistics) -> Table:
         if best is not None:
             _row(table, source.name, *(f"{share:.0%}" for _, _, share in best.bucket_shares))
     _row(table, "VideoPrism, published", *(f"{share:.0%}" for _, _, share in VIDEOPRISM_BUCKETS))
+    return table
+
+
+def _lengths(statistics: Statistics) -> Table:
+    bounds = [start for start, _ in VIDEOPRISM_LENGTHS]
+    columns = (*(f"{low} to {high} s" for low, high in pairwise(bounds)), f"from {bounds[-1]} s")
+    table = _table("Lengths of clips, beside VideoPrism's", "source", *columns)
+    for source in statistics.sources:
+        if source.samples:
+            _row(table, source.name, *(f"{count / source.samples:.0%}" for count in source.lengths))
+    _row(table, "VideoPrism, published", *(f"{share:.0%}" for _, share in VIDEOPRISM_LENGTHS))
     return table
 
 

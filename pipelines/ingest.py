@@ -9,7 +9,7 @@ from typing import Any
 
 import apache_beam as beam
 
-from curation.fetching.local import LocalFetcher
+from curation.fetching import FetchCache, FetcherFamily, HostBrokenError
 from curation.media import FramePlan, MediaSandbox
 from curation.progress import FileReporter
 from curation.score_batches import ScoredBatch
@@ -52,6 +52,7 @@ class IngestJob:
         frames: the score frames to take.
         scorer: what defines the scores.
         scoring: how workers come to them.
+        folder: the stage's scratch folder.
     """
 
     config: CorpusConfig
@@ -60,6 +61,7 @@ class IngestJob:
     frames: FramePlan
     scorer: ScorerFacts
     scoring: ScoringOptions
+    folder: str
 
 
 class WorkUnit(beam.DoFn):
@@ -72,29 +74,44 @@ class WorkUnit(beam.DoFn):
         self.job = job
 
     def setup(self) -> None:
-        config = self.job.config
-        self.sources = {source.name: source for source in config.sources}
+        self.sources = {source.name: source for source in self.job.config.sources}
         self.sandbox = MediaSandbox()
-        self.tools = MediaTools(
-            config=config,
-            store=LocalStore(self.job.root),
-            fetcher=LocalFetcher(),
-            cut=self.sandbox.cut,
-            frames=self.job.frames,
-            reporter=FileReporter(self.job.root, INGEST),
-        )
+        self.store = LocalStore(self.job.root)
+        self.reporter = FileReporter(self.job.root, INGEST)
+        self.fetchers = FetcherFamily(self.job.config.fetch, cache=fetch_cache(self.job.config, self.store))
 
     def process(self, element: tuple[tuple[str, int], Iterable[Item]], bits: dict[str, int]) -> Iterator[str]:
         (source, bucket), items = element
         started = time.monotonic()
         unit = UnitInput(source=source, bucket=bucket, bits=bits[source], items=tuple(items))
         plan = plan_unit(unit, self.sources[source], self.job.facts)
-        work_unit(plan, self.tools)
-        self.tools.reporter.report("unit", {"seconds": time.monotonic() - started})
+        try:
+            work_unit(plan, self._tools(source))
+        except HostBrokenError as error:
+            # Beam passes errors on as text; the driver finds what to say here.
+            self.store.write(f"{self.job.folder}-stopped", str(error).encode("utf-8"))
+            raise
+        self.reporter.report("unit", {"seconds": time.monotonic() - started})
         yield plan.name
+
+    def _tools(self, source: str) -> MediaTools:
+        config = self.job.config
+        return MediaTools(
+            config=config,
+            store=self.store,
+            fetcher=self.fetchers.fetcher(config.fetch_of(self.sources[source])),
+            cut=self.sandbox.cut,
+            frames=self.job.frames,
+            reporter=self.reporter,
+        )
 
     def teardown(self) -> None:
         self.sandbox.close()
+
+
+def fetch_cache(config: CorpusConfig, store: LocalStore) -> FetchCache:
+    """Return where fetched files lie while an ingest runs, so that a video is fetched once for all that name it."""
+    return FetchCache(store.scratch("fetched"), config.fetch.kept_mb * 1_000_000)
 
 
 class CutBatches(beam.DoFn):
@@ -216,7 +233,7 @@ class WriteNames(beam.DoFn):
         return iter(())
 
 
-def run_ingest(job: IngestJob, engine: EngineOptions, folder: str) -> None:
-    """Run the job; afterwards `folder` holds one empty file per unit of the corpus, named after it."""
+def run_ingest(job: IngestJob, engine: EngineOptions) -> None:
+    """Run the job; afterwards its folder holds one empty file per unit of the corpus, named after it."""
     with running(engine) as pipeline:
-        _ = pipeline | "Ingest" >> IngestSources(job) | beam.ParDo(WriteNames(job.root, folder))
+        _ = pipeline | "Ingest" >> IngestSources(job) | beam.ParDo(WriteNames(job.root, job.folder))

@@ -18,7 +18,7 @@ from curation.scorers.numerics import ThisMachine
 from curation.statistics import Counted, build_statistics, histogram_rows, over_reject_limit, sum_ledgers
 from curation.unit_plan import ingest_facts
 from pipelines.engine import EngineOptions
-from pipelines.ingest import IngestJob, run_ingest
+from pipelines.ingest import IngestJob, fetch_cache, run_ingest
 from pipelines.judge import run_judge
 from pipelines.run_folder import Run
 from pipelines.scoring import ScorerSpec, ScoringOptions
@@ -48,6 +48,10 @@ class StageNotReady(ValueError):
     """A stage was asked for before the one that it stands on."""
 
 
+class IngestStopped(RuntimeError):
+    """Ingest ended early because going on would have rejected what a later run can get; what is done stays done."""
+
+
 @dataclass
 class BuildReport:
     """What the stages tell their caller.
@@ -68,9 +72,17 @@ def ingest(run: Run, engine: EngineOptions, watcher: Watcher) -> BuildReport:
     facts = ingest_facts(config, media)
     folder = run.fresh_scratch("ingest")
     clear(run.root, "ingest")
-    job = IngestJob(config=config, root=str(run.root), facts=facts, frames=scoring.plan, scorer=scorer, scoring=scoring)
+    job = IngestJob(
+        config=config,
+        root=str(run.root),
+        facts=facts,
+        frames=scoring.plan,
+        scorer=scorer,
+        scoring=scoring,
+        folder=folder,
+    )
     with watcher.watch(run.root, "ingest"):
-        run_ingest(job, engine, folder)
+        _run_job(run, job, engine)
     names = sorted(path.rsplit("/", 1)[1] for path in run.store.list(folder))
     commits = _commits(run, scorer, names)
     _drop_stale_units(run, commits)
@@ -86,6 +98,25 @@ def ingest(run: Run, engine: EngineOptions, watcher: Watcher) -> BuildReport:
     # Judging loads no model: what it must know of the scorer lies in run.json.
     run.note_scorer(scorer)
     return BuildReport(limits_broken=list(over_reject_limit(config, sum_ledgers(commits, config))))
+
+
+def _run_job(run: Run, job: IngestJob, engine: EngineOptions) -> None:
+    """Run the Beam job; a host that gave up is told as such.
+
+    Raises:
+        IngestStopped: a host that worked answers no more.
+    """
+    cache, stopped = fetch_cache(run.config, run.store), f"{job.folder}-stopped"
+    run.store.delete(stopped)
+    # What failed for a while in an earlier attempt is asked for again.
+    cache.forget_failures()
+    try:
+        run_ingest(job, engine)
+    except RuntimeError as error:
+        if run.store.exists(stopped):
+            raise IngestStopped(run.store.read(stopped).decode("utf-8")) from error
+        raise
+    cache.clear()
 
 
 def _scoring(run: Run) -> tuple[ScorerFacts, ScoringOptions]:

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from schemas.config_file import ConfigError, Strict, load_yaml, resolve_path
+from schemas.fetching import FetchPolicy
 from schemas.media import ClipFormat, Cutting, MediaLimits
 from schemas.records import Origin, TextKind
 
@@ -142,6 +143,7 @@ class SourceConfig(Strict):
         locator: template of a video's locator with `{id}`, for formats that name videos by id: `videos/{id}.mp4`.
         part: which view of a `mediapack` or `synthetic` location this source is.
         cutting: how spans are made where rows give none; by default the corpus's.
+        fetch: how its videos are fetched, and whose wishes are honoured; by default the corpus's.
         transcripts: how speech with times becomes segments and texts.
         column_names: the cells of a `csv` or `tsv` file without a header row, in their order.
         max_reject_share: more rejected records than this share fail the run (exit 1).
@@ -159,6 +161,7 @@ class SourceConfig(Strict):
     columns: Columns = Columns()
     column_names: tuple[str, ...] = ()
     cutting: Cutting | None = None
+    fetch: FetchPolicy | None = None
     transcripts: Transcripts = Transcripts()
     cuts: Cuts | None = None
     max_reject_share: float = Field(default=1.0, ge=0.0, le=1.0)
@@ -295,6 +298,7 @@ class CorpusConfig(Strict):
     corpus: str
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
     sources: tuple[SourceConfig, ...] = Field(min_length=1)
+    fetch: FetchPolicy = FetchPolicy()
     media: MediaLimits = MediaLimits()
     clip: ClipFormat = ClipFormat()
     cutting: Cutting = Cutting()
@@ -323,6 +327,10 @@ class CorpusConfig(Strict):
     def cutting_of(self, source: SourceConfig) -> Cutting:
         """Return how spans of a source are made: its own way, or the corpus's."""
         return source.cutting or self.cutting
+
+    def fetch_of(self, source: SourceConfig) -> FetchPolicy:
+        """Return how a source's videos are fetched: its own way, or the corpus's."""
+        return source.fetch or self.fetch
 
     def cuts_of(self, source: SourceConfig) -> Cuts:
         """Return the cuts of a source: its own, or the corpus's."""

@@ -146,6 +146,8 @@ class FetchPolicy(Strict):
         schemes: kinds of address that are fetched; `file` is a local path.
         max_mb: largest file, also unpacked from a content encoding, in 10^6 bytes. `max_tar_mb`: largest tar at an
             address that a member is wanted of.
+        kept_mb: what fetched files may take of a worker's disk while an ingest runs, so that a video which several
+            sources name is fetched once; those used longest ago go first.
         deadline_s: for one item with all its tries, redirects and waits that servers ask for; waiting for a turn at
             the host does not count.
         connect_s: for a name look-up, and again for one connection.
@@ -157,6 +159,7 @@ class FetchPolicy(Strict):
     schemes: tuple[Scheme, ...] = ("file", "http", "https", "s3", "gs")
     max_mb: int = Field(default=2000, ge=1, le=1_000_000)
     max_tar_mb: int = Field(default=8000, ge=1, le=1_000_000)
+    kept_mb: int = Field(default=10_000, ge=0, le=10_000_000)
     deadline_s: float = Field(default=900.0, gt=0.0, le=86_400.0)
     connect_s: float = Field(default=10.0, gt=0.0, le=300.0)
     stall_s: float = Field(default=30.0, gt=0.0, le=3600.0)

@@ -94,6 +94,7 @@ class SourceStatistics(_Model):
 
     Attributes:
         samples_merged: samples that two units told of (the same file under two locators), joined when judged.
+        lengths: samples by the length of their clip, in the buckets of `schemas.published.VIDEOPRISM_LENGTHS`.
     """
 
     name: str
@@ -110,6 +111,7 @@ class SourceStatistics(_Model):
     tiers: tuple[TierCounts, ...]
     rejects: tuple[ReasonCount, ...]
     duplicates: int
+    lengths: tuple[int, ...]
 
 
 class DuplicatePair(_Model):

@@ -1,5 +1,7 @@
-"""Fetching: an address to a local file."""
+"""Fetching: an address to a local file. See docs/fetching.md."""
 
-from curation.fetching.base import Fetched, Fetcher, FetchError
+from curation.fetching.base import Fetched, Fetcher, FetchError, HostBrokenError
+from curation.fetching.cache import FetchCache
+from curation.fetching.fetcher import FetcherFamily, World, new_fetcher
 
-__all__ = ["FetchError", "Fetched", "Fetcher"]
+__all__ = ["FetchCache", "FetchError", "Fetched", "Fetcher", "FetcherFamily", "HostBrokenError", "World", "new_fetcher"]

@@ -16,8 +16,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from curation.fetching.base import FETCHED_NAME, Fetched, Fetcher, FetchError
+from curation.sources.locators import unsigned_query
 from schemas.ids import stable_id
 from schemas.reasons import RETRYABLE, Reason
 
@@ -43,7 +45,7 @@ class FetchCache:
         Raises:
             FetchError: the fetch failed, now or earlier in this run.
         """
-        name = stable_id("fetched", address)
+        name = stable_id("fetched", _unsigned(address))
         with self._claimed(name):
             known = self._valid(name)
             if known is None:
@@ -135,6 +137,14 @@ class CachedFetcher:
             FetchError: there is none.
         """
         return self._cache.fetch(address, folder, self._fetcher)
+
+
+def _unsigned(address: str) -> str:
+    """Return an address without its user and signature, which differ between sources that name the same file."""
+    if not address.startswith(("http://", "https://")):
+        return address
+    parts = urlsplit(address)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, unsigned_query(parts.query), ""))
 
 
 def _handed_out(known: dict[str, Any], path: Path, folder: Path) -> Fetched:

@@ -62,7 +62,7 @@ class Retry:
             raise
 
     def _wait_s(self, state: tenacity.RetryCallState) -> float:
-        """Return the wait before the next try: twice the last one, with jitter, but what the host asked for at least."""
+        """Return the wait before the next try: twice the last one, with jitter; at least what the host asked for."""
         error = state.outcome.exception() if state.outcome is not None else None
         usual_s = min(self._policy.max_wait_s, self._policy.first_wait_s * 2.0 ** (state.attempt_number - 1))
         asked_s = error.retry_after_s if isinstance(error, FetchError) else None

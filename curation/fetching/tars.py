@@ -108,17 +108,21 @@ def _walk(file: BinaryIO) -> Index:
     Raises:
         FetchError: `tar_broken`.
     """
-    index: Index = {}
-    size_bytes = os.fstat(file.fileno()).st_size
     try:
         with tarfile.open(fileobj=file, mode="r:") as tar:
-            while (info := tar.next()) is not None:
-                tar.members.clear()
-                index[info.name] = _member(info, size_bytes, known=info.name in index)
-                if len(index) > MAX_MEMBERS:
-                    raise FetchError(Reason.TAR_BROKEN, f"more than {MAX_MEMBERS} members")
+            return _members(tar, os.fstat(file.fileno()).st_size)
     except (tarfile.TarError, OSError, ValueError, EOFError, OverflowError) as error:
         raise FetchError(Reason.TAR_BROKEN, f"no plain tar, or a broken one: {type(error).__name__}") from error
+
+
+def _members(tar: tarfile.TarFile, size_bytes: int) -> Index:
+    index: Index = {}
+    for info in tar:
+        # the library keeps every header it has seen; a tar of a million members must not cost a gigabyte
+        tar.members = []  # type: ignore[attr-defined]
+        index[info.name] = _member(info, size_bytes, known=info.name in index)
+        if len(index) > MAX_MEMBERS:
+            raise FetchError(Reason.TAR_BROKEN, f"more than {MAX_MEMBERS} members")
     return index
 
 
@@ -148,18 +152,21 @@ def _open_regular(path: Path) -> BinaryIO:
 
 def _copy(file: BinaryIO, member: _Member, path: Path) -> str:
     """Write a member's bytes to a file; returns their SHA-256."""
-    sha256 = hashlib.sha256()
-    left = member.bytes
     try:
         file.seek(member.start)
         with path.open("wb") as copy:
-            while left:
-                data = file.read(min(COPY_BYTES, left))
-                if not data:
-                    raise FetchError(Reason.TAR_BROKEN, "the tar ends inside the member")
-                copy.write(data)
-                sha256.update(data)
-                left -= len(data)
+            return _copy_bytes(file, copy, member.bytes)
     except OSError as error:
         raise FetchError(Reason.IO_ERROR, f"copying from the tar: {error.strerror}") from error
+
+
+def _copy_bytes(file: BinaryIO, copy: BinaryIO, left: int) -> str:
+    sha256 = hashlib.sha256()
+    while left:
+        data = file.read(min(COPY_BYTES, left))
+        if not data:
+            raise FetchError(Reason.TAR_BROKEN, "the tar ends inside the member")
+        copy.write(data)
+        sha256.update(data)
+        left -= len(data)
     return sha256.hexdigest()

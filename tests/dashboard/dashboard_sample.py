@@ -128,6 +128,7 @@ def source(
             ReasonCount(stage="media", scope="sample", reason="bad_container", count=2),
         ),
         duplicates=1,
+        lengths=(1, 2, 6, 1, 0),
     )
 
 
