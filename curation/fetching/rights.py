@@ -122,9 +122,10 @@ class RulesOfHosts:
         try:
             document = self._retry.run(lambda: self._document(target.origin + path, deadline), deadline)
         except FetchError as error:
-            if error.reason == Reason.DEADLINE:
+            # An address that may not be asked for its rules may not be asked for anything.
+            if error.reason in (Reason.DEADLINE, Reason.ADDRESS_REFUSED):
                 raise
-            if error.reason in RETRYABLE or error.reason in (Reason.REDIRECT_LOOP, Reason.ADDRESS_REFUSED):
+            if error.reason in RETRYABLE or error.reason == Reason.REDIRECT_LOOP:
                 return _Rules(until_s=now_s + UNKNOWN_KEPT_S, problem=error.detail)
             # RFC 9309, 2.3.1.3: a file that the host does not give out forbids nothing.
             return _Rules(until_s=now_s + KEPT_S)

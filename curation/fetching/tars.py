@@ -8,7 +8,7 @@ import stat
 import tarfile
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -124,6 +124,14 @@ def _members(tar: tarfile.TarFile, size_bytes: int) -> Index:
         if len(index) > MAX_MEMBERS:
             raise FetchError(Reason.TAR_BROKEN, f"more than {MAX_MEMBERS} members")
     return index
+
+
+def _headers(file: BinaryIO) -> Iterator[tarfile.TarInfo]:
+    with tarfile.open(fileobj=file, mode="r:") as tar:
+        while (info := tar.next()) is not None:
+            # the object remembers all that it has read, and so does the index
+            tar.members.clear()  # type: ignore[attr-defined]
+            yield info
 
 
 def _member(info: tarfile.TarInfo, size_bytes: int, *, known: bool) -> _Member:
