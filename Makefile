@@ -49,6 +49,21 @@ bench-demo: $(STAMP)  ## the demo's figures for docs/performance.md
 bench-encoder: $(STAMP)  ## both stages and their evaluation over three seeds, on the shards of OUT (15 to 25 minutes)
 	@$(BIN)/python -m benchmarks.encoder $(OUT) --work $(OUT)-seeds
 
+.PHONY: bench-media
+bench-media: $(STAMP)  ## the media path against one bare ffmpeg per video (a few minutes)
+	@$(BIN)/python -m benchmarks.media --work $(OUT)-media
+
+.PHONY: bench-scoring
+bench-scoring: $(STAMP)  ## scoring against a bare open_clip loop
+	@$(BIN)/python -m benchmarks.scoring
+
+.PHONY: bench-rows
+bench-rows: $(STAMP)  ## a million rows of metadata, parsed, checked and accounted for
+	@$(BIN)/python -m benchmarks.rows
+
+.PHONY: bench-ingest
+bench-ingest: bench-media bench-scoring bench-rows  ## all three; benchmarks/peer.py compares with video2dataset
+
 .PHONY: lint
 lint: $(STAMP)  ## ruff
 	@$(BIN)/ruff check .

@@ -37,6 +37,8 @@ class FetchCache:
     def __init__(self, folder: Path, max_bytes: int | None = None) -> None:
         self._folder = folder
         self._max_bytes = max_bytes
+        # files that this process has read and found right: (name, inode, size, time of writing)
+        self._proven: set[tuple[str, int, int, int]] = set()
         folder.mkdir(parents=True, exist_ok=True)
 
     def fetch(self, address: str, folder: Path, fetcher: Fetcher) -> Fetched:
@@ -83,13 +85,16 @@ class FetchCache:
             return known
         path = self._folder / f"{name}{FILE}"
         try:
-            if path.stat().st_size != known["bytes"]:
+            facts = path.stat()
+            proof = (name, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+            if proof in self._proven:
+                return known
+            if facts.st_size != known["bytes"] or _sha256_of(path) != known["sha256"]:
                 return None
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError:
             return None
-        return known if digest == known["sha256"] else None
+        self._proven.add(proof)
+        return known
 
     def _fetched(self, name: str, address: str, fetcher: Fetcher) -> dict[str, Any]:
         scratch = Path(tempfile.mkdtemp(prefix=f"{name}.", dir=self._folder))
@@ -112,15 +117,16 @@ class FetchCache:
         if self._max_bytes is None:
             return
         with self._claimed("all"):
-            files = sorted((_stat_of(path), path) for path in self._folder.glob(f"*{FILE}"))
-            total = sum(size_bytes for (_, size_bytes), _ in files)
-            for (_, size_bytes), path in files:
+            entries = sorted((_read_time(path), path) for path in self._folder.glob(f"*{ENTRY}"))
+            sizes = {path: _size_of(path.with_suffix(FILE)) for _, path in entries}
+            total = sum(sizes.values())
+            for _, path in entries:
                 if total <= self._max_bytes:
                     return
-                if path.stem != keep:
-                    path.with_suffix(ENTRY).unlink(missing_ok=True)
+                if path.stem != keep and sizes[path]:
                     path.unlink(missing_ok=True)
-                    total -= size_bytes
+                    path.with_suffix(FILE).unlink(missing_ok=True)
+                    total -= sizes[path]
 
 
 class CachedFetcher:
@@ -155,7 +161,7 @@ def _handed_out(known: dict[str, Any], path: Path, folder: Path) -> Fetched:
         os.link(path, own)
     except OSError:
         shutil.copyfile(path, own)
-    os.utime(path)
+    os.utime(path.with_suffix(ENTRY))
     return Fetched(path=own, bytes=known["bytes"], sha256=known["sha256"], is_copy=True, rights=known["rights"])
 
 
@@ -167,9 +173,20 @@ def _read_entry(path: Path) -> dict[str, Any] | None:
     return loaded if isinstance(loaded, dict) else None
 
 
-def _stat_of(path: Path) -> tuple[int, int]:
+def _read_time(path: Path) -> int:
     try:
-        facts = path.stat()
+        return path.stat().st_mtime_ns
     except OSError:
-        return (0, 0)
-    return (facts.st_mtime_ns, facts.st_size)
+        return 0
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -66,9 +66,11 @@ class _Connection(http.client.HTTPConnection):
         self.sock = socket.create_connection((self.host, self.port), self.timeout)
 
     def secure(self) -> None:
-        """Shake hands, where the scheme wants it; the certificate must be for the name."""
+        """Put TLS around the socket, where the scheme wants it; the certificate must be for the name."""
         if self._target.scheme == "https":
-            self.sock = self._tls.wrap_socket(self.sock, server_hostname=self._target.host)
+            self.sock = self._tls.wrap_socket(
+                self.sock, server_hostname=self._target.host, do_handshake_on_connect=False
+            )
 
 
 class Exchange:
@@ -147,8 +149,11 @@ class Exchange:
         self._closing.callback(connection.close)
         try:
             connection.connect()
-            self._watch(connection)
             connection.secure()
+            self._socket = connection.sock
+            self._watch()
+            if isinstance(connection.sock, ssl.SSLSocket):
+                connection.sock.do_handshake()
             self._ask(connection, headers, network)
         except ssl.SSLError as error:
             raise FetchError(Reason.CONNECTION_FAILED, f"no TLS with {self.target.host}: {error.reason}") from error
@@ -158,7 +163,6 @@ class Exchange:
             raise self._broken("asking", error) from error
 
     def _ask(self, connection: _Connection, headers: Mapping[str, str], network: Network) -> None:
-        self._socket = connection.sock
         connection.sock.settimeout(min(network.stall_s, self._deadline.left_s()))
         connection.putrequest("GET", self.target.path, skip_host=True, skip_accept_encoding=True)
         for name, value in {"Host": self.target.origin.partition("://")[2], "Connection": "close", **headers}.items():
@@ -169,15 +173,15 @@ class Exchange:
         self._closing.callback(answer.close)
         self._answer = answer
 
-    def _watch(self, connection: _Connection) -> None:
+    def _watch(self) -> None:
         """Have the connection cut at the deadline: a server that drips headers never lets a single read time out."""
-        raw = connection.sock
 
         def cut() -> None:
             self._expired.set()
             with contextlib.suppress(OSError):
-                # not the TLS object's own: it is in use by the reading thread
-                socket.socket.shutdown(raw, socket.SHUT_RDWR)
+                if self._socket is not None:
+                    # not the TLS object's own: it is in use by the reading thread
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
         timer = threading.Timer(self._deadline.left_s(), cut)
         timer.daemon = True

@@ -45,7 +45,7 @@ class TarFetcher:
         self._tar_of = tar_of
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._indexes: OrderedDict[tuple[str, int, int, int], Index] = OrderedDict()
+        self._indexes: OrderedDict[tuple[int, int, int, int], Index] = OrderedDict()
 
     def fetch(self, address: str, folder: Path) -> Fetched:
         """Return a copy of the member.
@@ -63,7 +63,7 @@ class TarFetcher:
         fetched = self._tar_of(tar, around)
         try:
             with _open_regular(fetched.path) as file:
-                member = self._find(file, fetched.path, name)
+                member = self._find(file, name)
                 path = folder / FETCHED_NAME
                 digest = _copy(file, member, path)
         finally:
@@ -71,8 +71,8 @@ class TarFetcher:
                 fetched.path.unlink(missing_ok=True)
         return Fetched(path=path, bytes=member.bytes, sha256=digest, is_copy=True, rights=fetched.rights)
 
-    def _find(self, file: BinaryIO, path: Path, name: str) -> _Member:
-        member = self._index(file, path).get(name)
+    def _find(self, file: BinaryIO, name: str) -> _Member:
+        member = self._index(file).get(name)
         if member is None:
             raise FetchError(Reason.FILE_MISSING, f"the tar has no member {name!r:.200}")
         if member.problem == _TWICE:
@@ -85,10 +85,11 @@ class TarFetcher:
             raise FetchError(Reason.FILE_TOO_LARGE, f"{member.bytes} bytes; allowed: {self._max_bytes}")
         return member
 
-    def _index(self, file: BinaryIO, path: Path) -> Index:
+    def _index(self, file: BinaryIO) -> Index:
         """Return what a tar holds; one thread walks it, others wait."""
         facts = os.fstat(file.fileno())
-        key = (str(path), facts.st_ino, facts.st_size, facts.st_mtime_ns)
+        # no name: a fetched tar stands under another link for each of its members
+        key = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
         with self._lock:
             index = self._indexes.get(key)
             if index is None:
