@@ -40,9 +40,6 @@ class FakeScorer:
     def tokens_cut(self, texts: Sequence[str]) -> list[int]:
         return [max(0, len(text) - 40) for text in texts]
 
-    def truncated(self, texts: Sequence[str]) -> list[bool]:
-        return [len(text) > 40 for text in texts]
-
 
 def _unit_vector(seed: bytes) -> np.ndarray:
     raw = np.frombuffer(hashlib.sha256(seed).digest()[:DIMENSIONS], np.uint8).astype(np.float32) - 127.5

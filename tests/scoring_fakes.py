@@ -46,9 +46,6 @@ class CountingScorer:
     def tokens_cut(self, texts: Sequence[str]) -> list[int]:
         return [max(0, len(text.split()) - 10) for text in texts]
 
-    def truncated(self, texts: Sequence[str]) -> list[bool]:
-        return [cut > 0 for cut in self.tokens_cut(texts)]
-
 
 def _unit(seed: str) -> np.ndarray:
     raw = np.frombuffer(hashlib.sha256(seed.encode()).digest(), np.uint8).astype(np.float32) - 127.5

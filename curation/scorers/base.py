@@ -46,7 +46,3 @@ class Scorer(Protocol):
     def tokens_cut(self, texts: Sequence[str]) -> list[int]:
         """For each text, how many tokens `embed_texts` cuts off; 0 for a text that fits."""
         ...
-
-    def truncated(self, texts: Sequence[str]) -> list[bool]:
-        """For each text, whether `embed_texts` cuts it."""
-        ...

@@ -92,10 +92,6 @@ class OpenClipScorer:
         counts = dict(zip(long, _token_counts(self._tokenizer, long), strict=True))
         return [max(0, counts.get(text, 0) - context) for text in texts]
 
-    def truncated(self, texts: Sequence[str]) -> list[bool]:
-        """For each text, whether `embed_texts` cuts it."""
-        return [cut > 0 for cut in self.tokens_cut(texts)]
-
     def _encode_frames(self, frames: NDArray[Any]) -> NDArray[np.float32]:
         import torch
 

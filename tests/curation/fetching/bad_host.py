@@ -76,7 +76,6 @@ class BadServer(ThreadingHTTPServer):
             self.socket = tls.wrap_socket(self.socket, server_side=True)
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
-
     @property
     def port(self) -> int:
         return int(self.server_address[1])

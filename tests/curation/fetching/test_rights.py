@@ -65,9 +65,7 @@ NO_ROBOTS = {
 @pytest.mark.parametrize("name", NO_ROBOTS)
 def test_a_missing_robots_txt_allows_and_an_unreadable_one_forbids(name: str, serve: Serve, tmp_path: Path) -> None:
     route, reason = NO_ROBOTS[name]
-    server = serve(
-        {"/robots.txt": route, "/other.txt": host.text("User-agent: *\nDisallow: /"), "/video": host.good()}
-    )
+    server = serve({"/robots.txt": route, "/other.txt": host.text("User-agent: *\nDisallow: /"), "/video": host.good()})
     found = fetch(server.url("/video"), tmp_path, use())
     assert reason_of(found) == reason, found
     assert server.counts["/video"] == (1 if reason is None else 0)
@@ -142,9 +140,7 @@ SWITCHES = {
 
 
 @pytest.mark.parametrize("name", SWITCHES)
-def test_who_has_the_rights_may_switch_a_wish_off_and_that_is_recorded(
-    name: str, serve: Serve, tmp_path: Path
-) -> None:
+def test_who_has_the_rights_may_switch_a_wish_off_and_that_is_recorded(name: str, serve: Serve, tmp_path: Path) -> None:
     routes, headers = SWITCHES[name]
     server = serve({**routes, "/video": host.good(**headers)})
     assert isinstance(fetch(server.url("/video"), tmp_path, use()), FetchError)

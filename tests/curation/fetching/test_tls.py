@@ -37,9 +37,7 @@ def trusting(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
-def test_a_certificate_for_the_name_is_taken(
-    secure: host.BadServer, authority: trustme.CA, tmp_path: Path
-) -> None:
+def test_a_certificate_for_the_name_is_taken(secure: host.BadServer, authority: trustme.CA, tmp_path: Path) -> None:
     found = fetch(secure.url("/video", "videos.test"), tmp_path, tls=trusting(authority))
     assert isinstance(found, Fetched), found
     assert found.path.read_bytes() == host.BODY
@@ -63,16 +61,12 @@ def test_a_certificate_of_nobody_known_is_not(secure: host.BadServer, tmp_path: 
     assert secure.counts["/video"] == 0
 
 
-def test_a_redirect_back_to_http_is_not_followed(
-    secure: host.BadServer, authority: trustme.CA, tmp_path: Path
-) -> None:
+def test_a_redirect_back_to_http_is_not_followed(secure: host.BadServer, authority: trustme.CA, tmp_path: Path) -> None:
     found = fetch(secure.url("/down", "videos.test"), tmp_path, tls=trusting(authority))
     assert reason_of(found) == Reason.ADDRESS_REFUSED
 
 
 def test_the_deadline_holds_under_tls_too(secure: host.BadServer, authority: trustme.CA, tmp_path: Path) -> None:
     use = policy(deadline_s=0.7, stall_s=5.0)
-    found = fetch(
-        secure.url("/drip", "videos.test"), tmp_path, use, tls=trusting(authority), clock=SystemClock()
-    )
+    found = fetch(secure.url("/drip", "videos.test"), tmp_path, use, tls=trusting(authority), clock=SystemClock())
     assert reason_of(found) == Reason.DEADLINE

@@ -54,7 +54,7 @@ def test_embeddings_are_unit_vectors(scorer: OpenClipScorer) -> None:
 def test_nothing_in_nothing_out(scorer: OpenClipScorer) -> None:
     assert scorer.embed_frames(np.zeros((0, 64, 64, 3), np.uint8)).shape == (0, 96)
     assert scorer.embed_texts([]).shape == (0, 96)
-    assert scorer.truncated([]) == []
+    assert scorer.tokens_cut([]) == []
 
 
 def test_an_embedding_does_not_depend_on_its_company(scorer: OpenClipScorer) -> None:
@@ -91,7 +91,7 @@ def test_frames_of_another_kind_are_refused(
     ],
 )
 def test_texts_longer_than_the_context_are_told(scorer: OpenClipScorer, text: str, cut: bool) -> None:
-    assert scorer.truncated([text, "a ring"]) == [cut, False]
+    assert [count > 0 for count in scorer.tokens_cut([text, "a ring"])] == [cut, False]
 
 
 def test_tokens_that_are_cut_off_are_counted(scorer: OpenClipScorer) -> None:

@@ -68,8 +68,8 @@ class PixelScorer:
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         return np.stack([np.array([0, 0, 1], np.float32) for _ in texts])
 
-    def truncated(self, texts: Sequence[str]) -> list[bool]:
-        return [False for _ in texts]
+    def tokens_cut(self, texts: Sequence[str]) -> list[int]:
+        return [0 for _ in texts]
 
 
 def two_frame_clips() -> NDArray[np.uint8]:
