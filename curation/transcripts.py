@@ -11,7 +11,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from curation.sources.rows import RowProblem, parse_time
 from schemas.corpus import Transcripts
+from schemas.reasons import Reason
 from schemas.records import Text, TextKind
 
 US_PER_S = 1_000_000
@@ -35,6 +37,18 @@ class Segment:
     end_us: int
     first: int
     last: int
+
+
+def word_time_us(value: object) -> int:
+    """Return the time of a word, given in seconds.
+
+    Raises:
+        RowProblem: it has none, or it is no time.
+    """
+    time_us = parse_time(value, US_PER_S)
+    if time_us is None:
+        raise RowProblem(Reason.FIELD_MISSING, "a word has no time")
+    return time_us
 
 
 def timed_words(texts: Sequence[str], starts_us: Sequence[int], options: Transcripts) -> list[Word]:
@@ -94,12 +108,17 @@ def _segment(words: Sequence[Word], first: int, last: int) -> Segment:
     return Segment(start_us=start_us, end_us=end_us, first=first, last=last)
 
 
-def texts_around(words: Sequence[Word], segment: Segment, options: Transcripts) -> Iterator[Text]:
+def texts_around(
+    words: Sequence[Word], starts: Sequence[int], segment: Segment, options: Transcripts
+) -> Iterator[Text]:
     """Yield a segment's own words, and those that begin in its span moved by each offset, as texts with spans.
 
-    The offset of a text is its span's start less the segment's start; where nothing is said, there is no text.
+    The offset of a text is its span's start less the segment's start, so a span may begin before the video does; where
+    nothing is said, there is no text.
+
+    Args:
+        starts: of all words, in microseconds; taken once for a transcript.
     """
-    starts = [word.start_us for word in words]
     for offset_s in sorted({0.0, *options.offsets_s}, key=abs):
         moved_us = round(offset_s * US_PER_S)
         start_us, end_us = segment.start_us + moved_us, segment.end_us + moved_us

@@ -81,6 +81,9 @@ def parse_target(url: str) -> Target:
     Raises:
         FetchError: `address_refused` for another scheme, a host in an odd notation, or a port that other services use.
     """
+    if "\\" in url or any(ord(sign) <= 32 or ord(sign) >= 127 for sign in url):
+        # Readers of addresses differ in what these mean, and some drop them.
+        raise FetchError(Reason.ADDRESS_REFUSED, "the address holds what none may; percent-encode it")
     try:
         parts = urlsplit(url)
         port, host = parts.port, (parts.hostname or "").rstrip(".")
@@ -93,8 +96,6 @@ def parse_target(url: str) -> Target:
     if port not in (80, 443) and port < 1024:
         raise FetchError(Reason.ADDRESS_REFUSED, f"port is {port}; allowed: 80, 443 and from 1024 on")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    if any(ord(sign) <= 32 or ord(sign) >= 127 for sign in path):
-        raise FetchError(Reason.ADDRESS_REFUSED, "the path holds what an address may not; percent-encode it")
     user = parts.netloc.rpartition("@")[0]
     return Target(scheme=parts.scheme, host=host, port=port, path=path, user=user)
 

@@ -13,6 +13,10 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _WORDS = (
     (r"not a bot|captcha|unusual traffic|automated (?:queries|requests)", Reason.BOT_WALL),
     (r"http error 429|too many requests|rate.?limit|content isn't available, try again later", Reason.RATE_LIMITED),
+    (r"http error (?:404|410)", Reason.GONE),
+    (r"http error 401", Reason.LOGIN_REQUIRED),
+    (r"http error (?:402|403|451)", Reason.FORBIDDEN),
+    (r"http error 5\d\d", Reason.SERVER_ERROR),
     (r"confirm your age|age.?restricted|age.?verif|inappropriate for some users", Reason.LOGIN_REQUIRED),
     (
         r"not available (?:in|from) your (?:country|location|region)|geo.?restrict|blocked it in your",
@@ -23,10 +27,6 @@ _WORDS = (
     (r"private video|video is private|sign in|log ?in|members.?only|join this channel", Reason.LOGIN_REQUIRED),
     (r"payment|purchase|subscribers? only|premium", Reason.FORBIDDEN),
     (r"unavailable|no longer available|removed|deleted|terminated|does not exist|not found", Reason.GONE),
-    (r"http error (?:404|410)", Reason.GONE),
-    (r"http error 401", Reason.LOGIN_REQUIRED),
-    (r"http error (?:402|403|451)", Reason.FORBIDDEN),
-    (r"http error 5\d\d", Reason.SERVER_ERROR),
     (r"no suitable extractor|unsupported url|unsafe", Reason.ADDRESS_REFUSED),
     (r"requested format is not available|no video formats", Reason.NO_VIDEO),
     (r"larger than max.?filesize|file too large|errno 27", Reason.FILE_TOO_LARGE),

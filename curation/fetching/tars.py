@@ -18,6 +18,7 @@ from curation.sources.locators import RowProblem, split_tar
 from schemas.reasons import Reason
 
 COPY_BYTES = 1 << 20
+BLOCK_BYTES = 512
 MAX_MEMBERS = 1_000_000
 TARS_KEPT = 8
 
@@ -31,7 +32,12 @@ class _Member:
     problem: str = ""
 
 
-Index = dict[str, _Member]
+@dataclass(frozen=True, kw_only=True)
+class _Index:
+    """The members of a tar by name; `whole` is whether it ends as tars do, so that what is not in it never was."""
+
+    members: dict[str, _Member]
+    whole: bool
 
 
 class TarFetcher:
@@ -45,7 +51,7 @@ class TarFetcher:
         self._tar_of = tar_of
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._indexes: OrderedDict[tuple[int, int, int, int], Index] = OrderedDict()
+        self._indexes: OrderedDict[tuple[int, int, int, int], _Index] = OrderedDict()
 
     def fetch(self, address: str, folder: Path) -> Fetched:
         """Return a copy of the member.
@@ -72,7 +78,10 @@ class TarFetcher:
         return Fetched(path=path, bytes=member.bytes, sha256=digest, is_copy=True, rights=fetched.rights)
 
     def _find(self, file: BinaryIO, name: str) -> _Member:
-        member = self._index(file).get(name)
+        index = self._index(file)
+        member = index.members.get(name)
+        if member is None and not index.whole:
+            raise FetchError(Reason.TAR_BROKEN, f"the tar is cut off, and has no member {name!r:.200} before that")
         if member is None:
             raise FetchError(Reason.FILE_MISSING, f"the tar has no member {name!r:.200}")
         if member.problem == _TWICE:
@@ -85,7 +94,7 @@ class TarFetcher:
             raise FetchError(Reason.FILE_TOO_LARGE, f"{member.bytes} bytes; allowed: {self._max_bytes}")
         return member
 
-    def _index(self, file: BinaryIO) -> Index:
+    def _index(self, file: BinaryIO) -> _Index:
         """Return what a tar holds; one thread walks it, others wait."""
         facts = os.fstat(file.fileno())
         # no name: a fetched tar stands under another link for each of its members
@@ -103,28 +112,28 @@ class TarFetcher:
 _TWICE = "the name stands twice in the tar"
 
 
-def _walk(file: BinaryIO) -> Index:
+def _walk(file: BinaryIO) -> _Index:
     """Return the members of a tar by name, from its headers alone.
 
     Raises:
         FetchError: `tar_broken`.
     """
     try:
-        with tarfile.open(fileobj=file, mode="r:") as tar:
-            return _members(tar, os.fstat(file.fileno()).st_size)
+        return _indexed(file, os.fstat(file.fileno()).st_size)
     except (tarfile.TarError, OSError, ValueError, EOFError, OverflowError) as error:
         raise FetchError(Reason.TAR_BROKEN, f"no plain tar, or a broken one: {type(error).__name__}") from error
 
 
-def _members(tar: tarfile.TarFile, size_bytes: int) -> Index:
-    index: Index = {}
-    for info in tar:
-        # the library keeps every header it has seen; a tar of a million members must not cost a gigabyte
-        tar.members = []  # type: ignore[attr-defined]
-        index[info.name] = _member(info, size_bytes, known=info.name in index)
-        if len(index) > MAX_MEMBERS:
+def _indexed(file: BinaryIO, size_bytes: int) -> _Index:
+    members: dict[str, _Member] = {}
+    end = 0
+    for info in _headers(file):
+        members[info.name] = _member(info, size_bytes, known=info.name in members)
+        end = info.offset_data + (-(-info.size // BLOCK_BYTES) * BLOCK_BYTES if info.isreg() else 0)
+        if len(members) > MAX_MEMBERS:
             raise FetchError(Reason.TAR_BROKEN, f"more than {MAX_MEMBERS} members")
-    return index
+    file.seek(end)
+    return _Index(members=members, whole=file.read(BLOCK_BYTES) == bytes(BLOCK_BYTES))
 
 
 def _headers(file: BinaryIO) -> Iterator[tarfile.TarInfo]:

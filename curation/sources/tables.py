@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
+import ijson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -236,7 +237,7 @@ def json_document_items(piece: Piece, walk: Walk) -> Iterator[Found]:
             for place, cells in walk(_buffered(stream)):
                 last = f"{place}"
                 yield f"{name} {place}", dict(cells)
-        except (ValueError, RecursionError, EOFError) as error:
+        except (ValueError, TypeError, RecursionError, EOFError, ijson.JSONError) as error:
             yield f"{name} after {last}", f"not JSON from here on: {error!s:.500}"
 
 

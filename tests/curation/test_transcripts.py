@@ -53,7 +53,8 @@ def test_texts_around_hold_the_words_that_begin_in_the_moved_span() -> None:
     spoken = words(*TALK)
     options = Transcripts(offsets_s=(-1.0, 1.0, 20.0))
     segment = cut_segments(spoken, options)[1]
-    found = [(text.text, (text.start_us or 0) - segment.start_us) for text in texts_around(spoken, segment, options)]
+    around = texts_around(spoken, [word.start_us for word in spoken], segment, options)
+    found = [(text.text, (text.start_us or 0) - segment.start_us) for text in around]
     assert found == [("Now we cook rice!", 0), ("Hello, all. Now we cook", -1_000_000)]
     assert (segment.start_us, segment.end_us) == (1_000_000, 2_600_000)
 
@@ -81,3 +82,24 @@ def test_segments_of_words_that_differ_in_time_never_overlap(starts: list[int]) 
     spoken = timed_words(["w"] * len(distinct), distinct, Transcripts())
     segments = cut_segments(spoken, Transcripts(words=3))
     assert all(one.end_us <= other.start_us for one, other in itertools.pairwise(segments))
+
+
+def test_caption_lines_that_overlap_give_segments_that_do_not() -> None:
+    lines = [
+        Word(text="first line", start_us=0, end_us=4_000_000),
+        Word(text="second line", start_us=3_000_000, end_us=6_000_000),
+    ]
+    segments = cut_segments(lines, Transcripts(cut="words", words=1))
+    assert [(seg.start_us, seg.end_us) for seg in segments] == [(0, 3_000_000), (3_000_000, 6_000_000)]
+
+
+@given(times, st.integers(-20, 20))
+def test_a_window_holds_exactly_the_words_that_begin_in_it(starts: list[int], offset_s: int) -> None:
+    spoken = timed_words([f"w{place}" for place in range(len(starts))], starts, Transcripts())
+    options = Transcripts(words=4, offsets_s=(float(offset_s),))
+    for segment in cut_segments(spoken, options):
+        for text in texts_around(spoken, starts, segment, options):
+            assert text.start_us is not None and text.end_us is not None
+            if text.start_us != segment.start_us:
+                inside = [word.text for word in spoken if text.start_us <= word.start_us < text.end_us]
+                assert text.text.split() == inside

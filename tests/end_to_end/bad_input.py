@@ -34,7 +34,7 @@ def write_bad_corpus(folder: Path) -> Path:
         {"video": "audio.mp4", "caption": "x"},
         {"video": "good.mp4", "start_s": 2, "end_s": 2, "caption": "x"},
         {"video": "good.mp4", "start_s": 40, "end_s": 41, "caption": "x"},
-        {"video": "-dash.mp4", "caption": "x"},
+        {"video": "-dash.mp4", "caption": "a name with a dash"},
         {"video": "good.mp4", "start_s": 2, "end_s": 3, "caption": f"{GOOD_TEXT} 2"},
         {"video": "good.mp4", "start_s": 2, "end_s": 3, "caption": f"{GOOD_TEXT} 2"},
         {"video": "no-text.mp4", "caption": "  "},

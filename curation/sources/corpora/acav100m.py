@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from curation.sources.adapter import Adapter, Item, locate
-from curation.sources.corpora.common import broken, clip_row, literal_list, pair
+from curation.sources.corpora.common import broken, clip_row, literal_list, pair, untimed
 from curation.sources.rows import BrokenRow, RawRow
 from schemas.corpus import SourceConfig
 
@@ -17,11 +17,11 @@ def expand(item: Item, source: SourceConfig) -> Iterator[RawRow | BrokenRow]:
         clip = {"videoID": cells["videoID"], "start": cells.get("start"), "end": cells.get("end")}
     else:
         span = pair(literal_list(cells.get("segment")))
-        if span is None:
+        if span == (None, None):
             yield broken(item, f"segment is {cells.get('segment')!r:.80}; expected a text such as '[69, 79]'")
             return
         clip = {"videoID": cells.get("youtube_id"), "start": span[0], "end": span[1]}
-    yield clip_row(item, clip, locator=locate(ACAV100M, source, clip["videoID"]), texts=())
+    yield untimed(item, clip) or clip_row(item, clip, locator=locate(ACAV100M, source, clip["videoID"]), texts=())
 
 
 ACAV100M = Adapter(

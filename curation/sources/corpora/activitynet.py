@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
-import ijson
-
 from curation.sources.adapter import Adapter, Item, locate
-from curation.sources.corpora.common import broken, clip_row, pair
+from curation.sources.corpora.common import broken, clip_row, keyed_objects, pair, untimed
 from curation.sources.rows import BrokenRow, RawRow
 from schemas.corpus import SourceConfig
 from schemas.records import TextKind
@@ -18,7 +16,7 @@ _PREFIX = "v_"
 
 def walk(document: BinaryIO) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield each video's object with its name."""
-    for name, entry in ijson.kvitems(document, "", use_float=True):
+    for name, entry in keyed_objects(document):
         facts = entry if isinstance(entry, dict) else {"timestamps": entry}
         yield f"video {name}", {"video": name, **facts}
 
@@ -33,9 +31,9 @@ def expand(item: Item, source: SourceConfig) -> Iterator[RawRow | BrokenRow]:
     name = str(cells["video"])
     locator = locate(ACTIVITYNET_CAPTIONS, source, name.removeprefix(_PREFIX))
     for number, (span, sentence) in enumerate(zip(spans, sentences, strict=True)):
-        start, end = pair(span) or (span, None)
+        start, end = pair(span)
         clip = {"video": name, "clip": number, "start": start, "end": end, "sentence": sentence}
-        yield clip_row(item, clip, locator=locator, texts=[(TextKind.CAPTION, sentence)])
+        yield untimed(item, clip) or clip_row(item, clip, locator=locator, texts=[(TextKind.CAPTION, sentence)])
 
 
 ACTIVITYNET_CAPTIONS = Adapter(

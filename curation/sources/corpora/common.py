@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, BinaryIO
+
+import ijson
 
 from curation.sources.adapter import Adapter, Item, locate
 from curation.sources.rows import BrokenRow, RawRow, TimeUnit, make_texts
 from schemas.corpus import SourceConfig
+from schemas.reasons import Reason
 from schemas.records import Text, TextKind
 
 # A list that a cell holds as Python text: 100,000 clips of one video; far beyond any published one.
@@ -40,9 +43,36 @@ def clip_row(
     )
 
 
+def untimed(item: Item, clip: Mapping[str, Any]) -> BrokenRow | None:
+    """Return the reject of a clip without both its times; None for one that has them.
+
+    A corpus of clips means a part of each video: a row that lost a time must not become the whole of it.
+    """
+    missing = [bound for bound in ("start", "end") if clip.get(bound) in (None, "")]
+    if not missing:
+        return None
+    place = f"{item.place} clip {clip['clip']}" if "clip" in clip else item.place
+    detail = f"the clip has no {' and no '.join(missing)}"
+    return BrokenRow(place=place, detail=detail, raw=f"{place}: {detail}", reason=Reason.FIELD_MISSING)
+
+
 def broken(item: Item, detail: str) -> BrokenRow:
     """Return the row of an item that cannot be understood."""
     return BrokenRow(place=item.place, detail=detail, raw=f"{item.place}: {detail}")
+
+
+def keyed_objects(document: BinaryIO) -> Iterator[tuple[str, Any]]:
+    """Yield (key, value) of a document that is one object, without holding it.
+
+    Raises:
+        ValueError: it is none, or no JSON.
+    """
+    empty = True
+    for name, value in ijson.kvitems(document, "", use_float=True):
+        empty = False
+        yield name, value
+    if empty:
+        raise ValueError("the document is no object of videos, or an empty one")
 
 
 def literal_list(text: object) -> list[Any] | None:
@@ -56,7 +86,7 @@ def literal_list(text: object) -> list[Any] | None:
         return None
     try:
         found = ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return None
     return list(found) if isinstance(found, list | tuple) else None
 
@@ -68,8 +98,8 @@ def video_locator(adapter: Adapter, source: SourceConfig, video: object) -> obje
     return locate(adapter, source, video)
 
 
-def pair(span: object) -> tuple[Any, Any] | None:
-    """Return (start, end) of a span that is a list of two; None when it is none."""
+def pair(span: object) -> tuple[Any, Any]:
+    """Return (start, end) of a span that is a list of two; two times None when it is none."""
     if isinstance(span, list | tuple) and len(span) == 2:
         return span[0], span[1]
-    return None
+    return None, None

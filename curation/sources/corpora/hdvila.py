@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from curation.sources.adapter import Adapter, Item
-from curation.sources.corpora.common import broken, clip_row, pair, video_locator
+from curation.sources.corpora.common import broken, clip_row, pair, untimed, video_locator
 from curation.sources.rows import BrokenRow, RawRow
 from schemas.corpus import SourceConfig
 
@@ -14,15 +14,15 @@ def expand(item: Item, source: SourceConfig) -> Iterator[RawRow | BrokenRow]:
     """Yield a row for each clip of a video."""
     cells = item.cells
     clips = cells.get("clip")
-    if not isinstance(clips, list):
-        yield broken(item, f"clip is a {type(clips).__name__}; expected a list")
+    if not isinstance(clips, list) or not clips:
+        yield broken(item, f"clip is {f'a {type(clips).__name__}' if clips else 'empty'}; expected a list of clips")
         return
     locator = video_locator(HDVILA, source, cells.get("video_id"))
     for number, entry in enumerate(clips):
         span = entry.get("span") if isinstance(entry, dict) else entry
-        start, end = pair(span) or (span, None)
+        start, end = pair(span)
         clip = {"video_id": cells.get("video_id"), "clip": number, "start": start, "end": end}
-        yield clip_row(item, clip, locator=locator, texts=())
+        yield untimed(item, clip) or clip_row(item, clip, locator=locator, texts=())
 
 
 HDVILA = Adapter(

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
-import ijson
-
 from curation.sources.adapter import Adapter, Item, locate
-from curation.sources.corpora.common import broken, clip_row
-from curation.sources.rows import BrokenRow, RawRow, RowProblem, parse_time
-from curation.transcripts import US_PER_S, Word, cut_segments, texts_around
+from curation.sources.corpora.common import broken, clip_row, keyed_objects
+from curation.sources.rows import BrokenRow, RawRow, RowProblem
+from curation.transcripts import Word, cut_segments, texts_around, word_time_us
 from schemas.corpus import SourceConfig
 from schemas.reasons import Reason
 from schemas.records import TextKind
@@ -20,7 +18,7 @@ _LINE = ".csv line "
 
 def walk(document: BinaryIO) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield each video's lists with its id."""
-    for name, entry in ijson.kvitems(document, "", use_float=True):
+    for name, entry in keyed_objects(document):
         facts = entry if isinstance(entry, dict) else {"text": entry}
         yield f"video {name}", {**facts, "video_id": name}
 
@@ -33,10 +31,14 @@ def expand(item: Item, source: SourceConfig) -> Iterator[RawRow | BrokenRow]:
     except RowProblem as problem:
         yield broken(item, str(problem))
         return
+    if not lines:
+        yield broken(item, "nothing is said in it")
+        return
+    starts = [line.start_us for line in lines]
     locator = locate(HOWTO100M, source, cells.get("video_id"))
     for number, segment in enumerate(cut_segments(lines, source.transcripts)):
         clip = {"video_id": cells.get("video_id"), "clip": number, "start": segment.start_us, "end": segment.end_us}
-        around = tuple(texts_around(lines, segment, source.transcripts))
+        around = tuple(texts_around(lines, starts, segment, source.transcripts))
         yield clip_row(
             item, {**clip, "text": around[0].text if around else ""}, locator=locator, texts=around, unit="us"
         )
@@ -55,7 +57,7 @@ def _lines(starts: object, ends: object, texts: object) -> list[Word]:
         raise RowProblem(Reason.FIELD_INVALID, f"{lengths}; allowed: as many of each")
     found = []
     for start, end, text in zip(starts, ends, texts, strict=True):
-        start_us, end_us = parse_time(start, US_PER_S) or 0, parse_time(end, US_PER_S) or 0
+        start_us, end_us = word_time_us(start), word_time_us(end)
         if isinstance(text, str) and text.strip():
             found.append(Word(text=text.strip(), start_us=start_us, end_us=max(start_us + 1, end_us)))
     return sorted(found, key=lambda word: word.start_us)

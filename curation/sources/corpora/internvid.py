@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from curation.sources.adapter import Adapter, Item, locate
-from curation.sources.corpora.common import clip_row
+from curation.sources.corpora.common import clip_row, untimed
 from curation.sources.rows import BrokenRow, RawRow
 from schemas.corpus import SourceConfig
 from schemas.records import TextKind
@@ -16,7 +16,9 @@ def expand(item: Item, source: SourceConfig) -> Iterator[RawRow | BrokenRow]:
     cells = item.cells
     clip = {**cells, "start": cells.get("Start_timestamp"), "end": cells.get("End_timestamp")}
     locator = locate(INTERNVID, source, cells.get("YoutubeID"))
-    yield clip_row(item, clip, locator=locator, texts=[(TextKind.GENERATED, cells.get("Caption"))])
+    yield untimed(item, clip) or clip_row(
+        item, clip, locator=locator, texts=[(TextKind.GENERATED, cells.get("Caption"))]
+    )
 
 
 INTERNVID = Adapter(

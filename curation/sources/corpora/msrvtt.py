@@ -25,7 +25,7 @@ def walk(document: BinaryIO) -> Iterator[tuple[str, Mapping[str, Any]]]:
         ValueError: the document is no JSON, or holds more than MAX_SENTENCES.
     """
     videos: list[Mapping[str, Any]] = []
-    sentences: dict[object, list[object]] = defaultdict(list)
+    sentences: dict[str, list[object]] = defaultdict(list)
     count = 0
     for kind, entry in _entries(document):
         if kind == "videos":
@@ -34,9 +34,10 @@ def walk(document: BinaryIO) -> Iterator[tuple[str, Mapping[str, Any]]]:
         count += 1
         if count > MAX_SENTENCES:
             raise ValueError(f"more than {MAX_SENTENCES} sentences")
-        sentences[entry.get("video_id")].append(entry.get("caption"))
+        # As text: what stands there may be anything.
+        sentences[str(entry.get("video_id"))].append(entry.get("caption"))
     for number, video in enumerate(videos):
-        yield f"video {number}", {**video, "captions": sentences.pop(video.get("video_id"), [])}
+        yield f"video {number}", {**video, "captions": sentences.pop(str(video.get("video_id")), [])}
     for video_id, captions in sentences.items():
         yield f"sentences of {video_id}", {"captions": captions, "video_id": video_id, "orphan": True}
 

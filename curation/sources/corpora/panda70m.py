@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from curation.sources.adapter import Adapter, Item, locate
-from curation.sources.corpora.common import broken, clip_row, literal_list, pair
+from curation.sources.corpora.common import broken, clip_row, literal_list, pair, untimed
 from curation.sources.rows import BrokenRow, RawRow
 from schemas.corpus import SourceConfig
 from schemas.records import TextKind
@@ -23,9 +23,9 @@ def expand(item: Item, source: SourceConfig) -> Iterator[RawRow | BrokenRow]:
         return
     locator = locate(PANDA70M, source, cells.get("videoID"))
     for number, (span, caption) in enumerate(zip(spans, captions, strict=True)):
-        start, end = pair(span) or (span, None)
+        start, end = pair(span)
         clip = {"videoID": cells.get("videoID"), "clip": number, "start": start, "end": end, "caption": caption}
-        yield clip_row(item, clip, locator=locator, texts=[(TextKind.GENERATED, caption)])
+        yield untimed(item, clip) or clip_row(item, clip, locator=locator, texts=[(TextKind.GENERATED, caption)])
 
 
 PANDA70M = Adapter(

@@ -33,7 +33,8 @@ def expand(item: Item, source: SourceConfig) -> Iterator[RawRow | BrokenRow]:
         yield broken(item, f"videoID is {name!r:.80}; expected <id>_<start>_<end> with times of six digits")
         return
     clip = {"videoID": name, "start": int(told["start"]), "end": int(told["end"])}
-    captions = [caption for key in ("enCap", "chCap") for caption in cells.get(key) or []]
+    lists = [cells.get(key) or [] for key in ("enCap", "chCap")]
+    captions = [caption for found in lists for caption in (found if isinstance(found, list) else [found])]
     yield clip_row(item, clip, locator=locate(VATEX, source, told["id"]), texts=[(TextKind.CAPTION, captions)])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from curation.sources.adapter import Adapter, Item
-from curation.sources.corpora.common import clip_row, video_locator
+from curation.sources.corpora.common import clip_row, untimed, video_locator
 from curation.sources.rows import BrokenRow, RawRow
 from schemas.corpus import SourceConfig
 from schemas.records import TextKind
@@ -15,7 +15,9 @@ def expand(item: Item, source: SourceConfig) -> Iterator[RawRow | BrokenRow]:
     """Yield the row of a clip; the video is an id or a whole address."""
     cells = item.cells
     locator = video_locator(VIDEOCC, source, cells.get("video"))
-    yield clip_row(item, cells, locator=locator, texts=[(TextKind.ALT, cells.get("caption"))], unit="us")
+    yield untimed(item, cells) or clip_row(
+        item, cells, locator=locator, texts=[(TextKind.ALT, cells.get("caption"))], unit="us"
+    )
 
 
 VIDEOCC = Adapter(

@@ -7,9 +7,10 @@ from typing import Any
 
 from curation.sources.adapter import Adapter, Item, locate
 from curation.sources.corpora.common import broken, clip_row
-from curation.sources.rows import BrokenRow, RawRow, RowProblem, parse_time
-from curation.transcripts import US_PER_S, Word, cut_segments, texts_around, timed_words
+from curation.sources.rows import BrokenRow, RawRow, RowProblem
+from curation.transcripts import Word, cut_segments, texts_around, timed_words, word_time_us
 from schemas.corpus import SourceConfig
+from schemas.reasons import Reason
 from schemas.records import Text, TextKind
 
 _KINDS = (TextKind.ASR, TextKind.TITLE, TextKind.DESCRIPTION, TextKind.TAGS)
@@ -27,10 +28,14 @@ def expand(item: Item, source: SourceConfig) -> Iterator[RawRow | BrokenRow]:
     except (RowProblem, KeyError, TypeError) as error:
         yield broken(item, f"subtitles cannot be read: {error!s:.200}")
         return
+    if not words:
+        yield broken(item, "nothing is said in it")
+        return
+    starts = [word.start_us for word in words]
     locator = locate(YTTEMPORAL, source, info.get("id"))
     about = tuple(_about(info))
     for number, segment in enumerate(cut_segments(words, source.transcripts)):
-        around = tuple(texts_around(words, segment, source.transcripts))
+        around = tuple(texts_around(words, starts, segment, source.transcripts))
         clip = {"id": info.get("id"), "clip": number, "start": segment.start_us, "end": segment.end_us}
         clip["text"] = around[0].text if around else ""
         yield clip_row(item, clip, locator=locator, texts=(*around, *about), unit="us")
@@ -39,7 +44,7 @@ def expand(item: Item, source: SourceConfig) -> Iterator[RawRow | BrokenRow]:
 def _words(denoised: Any, subtitles: Any, source: SourceConfig) -> list[Word]:
     """Return the cleaned words with the times of the heard ones, or the heard ones where there is no cleaned form."""
     texts = [str(entry["word"]) for entry in subtitles]
-    starts = [parse_time(entry["time"], US_PER_S) or 0 for entry in subtitles]
+    starts = [word_time_us(entry["time"]) for entry in subtitles]
     if isinstance(denoised, list) and denoised:
         texts, starts = _cleaned(denoised, starts)
     order = sorted(range(len(starts)), key=starts.__getitem__)
@@ -59,6 +64,10 @@ def _cleaned(denoised: list[dict[str, Any]], starts: list[int]) -> tuple[list[st
         heard, clean = len(str(chunk["noisyasr"]).split()), str(chunk["cleanasr"]).split()
         mine = starts[first : first + heard]
         first += heard
+        if len(mine) != heard:
+            raise RowProblem(
+                Reason.FIELD_INVALID, f"the cleaned form has more heard words than the {len(starts)} with times"
+            )
         if mine:
             texts += clean
             times += [mine[place * len(mine) // len(clean)] for place in range(len(clean))]

@@ -55,7 +55,7 @@ NO_ROBOTS = {
     "the host is busy": (host.status(429), Reason.ROBOTS_UNKNOWN),
     "it breaks off": (host.cut_off, Reason.ROBOTS_UNKNOWN),
     "the connection breaks": (host.reset, Reason.ROBOTS_UNKNOWN),
-    "it leads inside": (host.leads_to("http://inside.test/robots.txt"), Reason.ROBOTS_UNKNOWN),
+    "it leads inside": (host.leads_to("http://inside.test/robots.txt"), Reason.ADDRESS_REFUSED),
     "it leads in a circle": (host.leads_to("/robots.txt"), Reason.ROBOTS_UNKNOWN),
     "it leads to one that forbids": (host.leads_to("/other.txt"), Reason.ROBOTS),
     "it was down for a moment": (host.first(2, host.status(503), host.text("User-agent: *\nAllow: /")), None),

@@ -81,7 +81,7 @@ EXPECTED: dict[str, tuple[str, dict[str, Any], list[Told]]] = {
             (PAGE + "--xyz", 120_000_000, 125_500_000, ["It's done."]),
             ("row_unreadable", "1 timestamps and 2 captions"),
             ("row_unreadable", "no Python list"),
-            ("field_invalid", "line 5 clip 0"),
+            ("field_missing", "line 5 clip 0"),
             (PAGE + "half", 3_000_000, 4_000_000, ["second"]),
         ],
     ),
@@ -136,7 +136,7 @@ EXPECTED: dict[str, tuple[str, dict[str, Any], list[Told]]] = {
         {"text_kinds": []},
         [
             (PAGE + "QMi8MJoKbu8", 28_280_000, 35_920_000, []),
-            ("field_invalid", "line 1 clip 1"),
+            ("field_missing", "line 1 clip 1"),
             ("row_unreadable", "clip is a str"),
         ],
     ),
@@ -205,6 +205,52 @@ def test_a_file_of_each_form(case: str) -> None:
             assert found[0] == wanted[0] and wanted[1] in found[1]
         else:
             assert found == wanted
+
+
+# What one bad file or row must not do: stop the job, or become the whole of a video. (format, content, reasons)
+BAD: dict[str, tuple[str, str, list[str]]] = {
+    "a document that is cut off": (
+        "activitynet_captions",
+        '{"v_a": {"timestamps": [[0, 1]], "sentences": ["x"]}, "v_b": {"time',
+        ["kept", "row_unreadable"],
+    ),
+    "a document of another shape": ("activitynet_captions", "[1, 2]", ["row_unreadable"]),
+    "an id that is a list": (
+        "msrvtt",
+        '{"videos": [{"video_id": [1], "url": "https://a.b/x", "start time": 0, "end time": 1}], "sentences": []}',
+        ["kept"],
+    ),
+    "a span of nothing": (
+        "hdvila",
+        '{"video_id": "a", "clip": [{"span": null}, 3]}',
+        ["field_missing", "field_missing"],
+    ),
+    "no clips": ("hdvila", '{"video_id": "a", "clip": []}', ["row_unreadable"]),
+    "an absent end": ("internvid", '{"YoutubeID": "a", "Start_timestamp": "00:00:01.000"}', ["field_missing"]),
+    "one caption in place of a list": ("vatex", '[{"videoID": "a_000001_000002", "enCap": "a dog"}]', ["kept"]),
+    "a word without a time": (
+        "yttemporal",
+        '{"info": {"id": "a"}, "subtitles": [{"word": "x", "time": null}]}',
+        ["row_unreadable"],
+    ),
+    "nothing is said": ("howto100m", '{"a": {"start": [], "end": [], "text": []}}', ["row_unreadable"]),
+    "more words than times": (
+        "yttemporal",
+        '{"info": {"id": "a"}, "subtitles": [], "denoised": [{"noisyasr": "a b", "cleanasr": "A b."}]}',
+        ["row_unreadable"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_item_costs_itself_only(case: str, tmp_path: Path) -> None:
+    format_name, content, expected = BAD[case]
+    path = tmp_path / "file.json"
+    path.write_text(content)
+    kinds = [kind.value for adapter in ADAPTERS if adapter.name == format_name for kind in adapter.text_kinds]
+    items = read(format_name, path, {"text_kinds": kinds})
+    assert [item.reason.value if isinstance(item, Reject) else "kept" for item in items] == expected
+    assert all(len(item.texts) <= 1 for item in items if isinstance(item, Record))
 
 
 def test_every_corpus_has_a_golden_file() -> None:
