@@ -68,12 +68,11 @@ def media_work(plan: UnitPlan, tools: MediaTools, changed: frozenset[str] = froz
         changed: locators whose files are not what they were.
     """
     found = read_clips(tools.store, plan.media_name)
-    earlier = {entry.locator: entry for entry in _earlier(plan, found, tools.store)}
+    earlier = {(entry.locator, entry.spans): entry for entry in _earlier(plan, found, tools.store)}
     entries = []
     for video in plan.videos:
-        entry = earlier.get(video.locator)
-        usable = entry is not None and entry.spans == video.spans and video.locator not in changed
-        entries.append(_finished(video, plan.cutting, entry if usable else None, tools))
+        entry = None if video.locator in changed else earlier.get((video.locator, video.spans))
+        entries.append(_finished(video, plan.cutting, entry, tools))
     clips = UnitClips(
         unit=plan.media_name,
         source=plan.source,

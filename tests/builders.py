@@ -79,14 +79,18 @@ FAKE_SCORER = ScorerFacts(
 
 
 def work_with_fakes(
-    plan: UnitPlan, config: CorpusConfig, store: LocalStore, scorer: FakeScorer | None = None
+    plan: UnitPlan,
+    config: CorpusConfig,
+    store: LocalStore,
+    scorer: FakeScorer | None = None,
+    fetcher: FakeFetcher | None = None,
 ) -> UnitCommit:
     """Do all the work of a unit with fakes and return its commit with its scores."""
     reporter = MemoryReporter()
     media = MediaTools(
         config=config,
         store=store,
-        fetcher=FakeFetcher(),
+        fetcher=fetcher or FakeFetcher(),
         cut=FakeCutter(),
         frames=FAKE_FRAMES,
         reporter=reporter,

@@ -119,8 +119,9 @@ class _AnyFetcher:
         return CachedFetcher(fetcher, self._cache).fetch(address, folder)
 
     def _scheme(self, address: str) -> str:
-        scheme = "file" if address.startswith("/") else address.partition("://")[0].lower()
-        if scheme not in self._policy.schemes:
+        local = address.startswith("/")
+        scheme = "file" if local else address.partition("://")[0].lower()
+        if scheme not in self._policy.schemes or (scheme == "file" and not local):
             allowed = ", ".join(self._policy.schemes)
             raise FetchError(Reason.ADDRESS_REFUSED, f"an address of kind {scheme!r:.40}; allowed: {allowed}")
         return scheme

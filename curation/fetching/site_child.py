@@ -157,8 +157,17 @@ def answer_to(job: dict[str, Any], register: Sequence[type], refused: list[str])
             return {"reason": cause.reason.value, "detail": str(cause)}
         if refused:
             return {"reason": Reason.ADDRESS_REFUSED.value, "detail": f"the page leads to {refused[0]}"}
-        message = str(error)
-        return {"reason": reason_of(message).value, "detail": shown(message) or type(error).__name__}
+        reason, words = reason_of(str(error)), shown(str(error))
+        if reason == Reason.SITE_BROKEN and not _meant_for_people(error):
+            # an error that nobody planned quotes whatever it stumbled over
+            words = f"yt-dlp fails with {type(error).__name__}"
+        return {"reason": reason.value, "detail": words or type(error).__name__}
+
+
+def _meant_for_people(error: BaseException) -> bool:
+    """Return whether the words are those of an extractor that saw the case coming."""
+    wrapped = getattr(error, "exc_info", None)
+    return bool(getattr(wrapped[1] if wrapped else error, "expected", False))
 
 
 def _planned(error: BaseException | None) -> _RefusedError | None:

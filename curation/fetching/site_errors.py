@@ -48,7 +48,9 @@ def shown(message: str) -> str:
     plain = _COLOUR.sub("", message).removeprefix("ERROR: ")
     plain = _ADDRESS.sub(_bare, plain)
     plain = "".join(sign if sign.isprintable() else " " for sign in plain)
-    return plain.partition("; please report this issue")[0].strip()[:MAX_DETAIL_CHARS]
+    for end in ("; please report this issue", " (caused by"):
+        plain = plain.partition(end)[0]
+    return plain.strip()[:MAX_DETAIL_CHARS]
 
 
 def _bare(found: re.Match[str]) -> str:

@@ -109,7 +109,11 @@ def _next(target: Target, exchange: Exchange) -> Target:
         raise FetchError(Reason.BAD_ANSWER, f"status {exchange.status} of {target.shown} without a Location")
     # Servers write Latin-1, UTF-8 and spaces into it, all of them wrongly.
     encoded = quote(location.encode("latin-1", "replace"), safe=_URL_SIGNS)
-    following = parse_target(urljoin(target.origin + target.path, encoded))
+    try:
+        url = urljoin(target.origin + target.path, encoded)
+    except ValueError:
+        raise FetchError(Reason.ADDRESS_REFUSED, f"{target.shown} leads to what is no address") from None
+    following = parse_target(url)
     if target.scheme == "https" and following.scheme == "http":
         raise FetchError(Reason.ADDRESS_REFUSED, f"{target.shown} leads from https back to http")
     return following

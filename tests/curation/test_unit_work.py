@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from curation.replay import mark_rejects
 from curation.store import LocalStore
 from curation.unit_parts import UnitResult, read_commit, read_unit, unit_ledger
 from curation.unit_plan import UnitInput, plan_unit
@@ -21,7 +22,7 @@ from tests.builders import (
     work_with_fakes,
     write_corpus,
 )
-from tests.fakes import FakeScorer
+from tests.fakes import FakeFetcher, FakeScorer
 
 
 @pytest.fixture
@@ -197,3 +198,21 @@ def test_a_span_that_is_made_into_parts_plans_a_sample_for_each(corpus: Path, tm
     assert len({row["clip_id"] for row in samples}) == 2
     assert all(row["record_ids"] == ["a" * 26] for row in samples)
     assert [row["text"] for row in read_part(store, commit, "texts")] == ["whole", "whole"]
+
+
+def test_what_a_replay_cured_reaches_rows_and_scores(corpus: Path, tmp_path: Path) -> None:
+    folder = corpus.parent
+    (folder / "v" / "offline.mp4").write_bytes(b"far away")
+    config, _, _ = ingest_with_fakes(corpus, tmp_path / "other")
+    store, fetcher = LocalStore(tmp_path / "run"), FakeFetcher()
+    records = record("a", "here", folder=folder), record("b", "there", "v/offline.mp4", folder)
+    unit = UnitInput(source="stock", bucket=0, bits=0, items=records)
+    plan = plan_unit(unit, config.sources[0], fake_facts(config))
+    before = work_with_fakes(plan, config, store, fetcher=fetcher)
+    assert count_rejects(store, before) == {("fetch", "record", "io_error"): 1}
+    fetcher.offline = False
+    mark_rejects(store, None)
+    after = work_with_fakes(plan, config, store, fetcher=fetcher)
+    assert count_rejects(store, after) == {}
+    assert after.totals().samples_kept == 2
+    assert len({row["sample_id"] for row in read_part(store, after, "scores")}) == 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
 from collections.abc import Iterator
@@ -121,7 +120,7 @@ def test_an_object_that_changes_while_it_is_read_is_read_again(tmp_path: Path) -
     assert bucket.reads == 2
 
 
-MD5 = {"right": ("cgQfo+Hkk8gGYiC+YrAGLA==", Reason.WRONG_DIGEST), "right": ("kAFQmDzST7DWlj99KOF/cg==", None)}
+MD5 = {"wrong": ("cgQfo+Hkk8gGYiC+YrAGLA==", Reason.WRONG_DIGEST), "right": ("kAFQmDzST7DWlj99KOF/cg==", None)}
 
 
 @pytest.mark.parametrize("name", MD5)
@@ -137,7 +136,7 @@ ERRORS = {
     "slow down": (OSError(16, "canary-secret"), Reason.RATE_LIMITED),
     "a fault of the server": (OSError(121, "canary-secret"), Reason.SERVER_ERROR),
     "a broken connection": (ConnectionResetError("canary-secret"), Reason.CONNECTION_FAILED),
-    "silence": (asyncio.TimeoutError("canary-secret"), Reason.STALLED),
+    "silence": (TimeoutError("canary-secret"), Reason.STALLED),
     "google's busy": (HttpError({"code": 429, "message": "canary-secret"}), Reason.RATE_LIMITED),
     "google's fault": (HttpError({"code": 503, "message": "canary-secret"}), Reason.SERVER_ERROR),
     "google's refusal": (HttpError({"code": 403, "message": "canary-secret"}), Reason.FORBIDDEN),

@@ -36,7 +36,7 @@ ODD_HOSTS = {
     "two parts": "http://127.1/",
     "a dot at the end": "http://127.1./",
     "too large": "http://256.1.1.1/",
-    "wide digits": "http://１２７.0.0.1/",
+    "wide digits": "http://\uff11\uff12\uff17.0.0.1/",
     "no host": "http:///video",
     "user alone": "http://me@/video",
     "a space": "http://exa mple.org/",

@@ -51,10 +51,7 @@ def test_a_local_path_is_used_in_place(tmp_path: Path) -> None:
     assert (found.path, found.bytes, found.is_copy, found.sha256) == (path, 3, False, None)
 
 
-REFUSED_ADDRESSES = ("video.mp4", "ftp://a.test/v", "file:///etc/passwd", "zip::http://a.test/v", "", "//a.test/v")
-
-
-@pytest.mark.parametrize("address", REFUSED_ADDRESSES[:5])
+@pytest.mark.parametrize("address", ["video.mp4", "ftp://a.test/v", "file:///etc/passwd", "zip::http://a.test/v", ""])
 def test_an_address_of_another_kind_is_refused(address: str, tmp_path: Path) -> None:
     assert reason_of(fetch(address, tmp_path)) == Reason.ADDRESS_REFUSED
 

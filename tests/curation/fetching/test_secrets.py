@@ -1,4 +1,4 @@
-"""No secret of an address or of a host's answer reaches a message, a recorded fact or the log: a canary is looked for."""
+"""No secret of an address or of an answer reaches a message, a recorded fact or the log: a canary is looked for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from curation.fetching import FetchCache, Fetched, FetchError, new_fetcher
+from curation.fetching import FetchCache, Fetched, new_fetcher
 from tests.curation.fetching import bad_host as host
 from tests.curation.fetching.conftest import Serve
 from tests.curation.fetching.worlds import outcome, policy, world
@@ -57,10 +57,7 @@ def test_no_secret_is_told(path: str, serve: Serve, tmp_path: Path, caplog: pyte
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         found = outcome(address, tmp_path, fetcher.fetch)
-    if isinstance(found, FetchError):
-        told = f"{found} {found!r} {found.detail}"
-    else:
-        told = str(found)
+    told = f"{found} {found!r} {getattr(found, 'detail', '')}"
     kept = b"".join(path.name.encode() + path.read_bytes() for path in (tmp_path / "cache").rglob("*.json"))
     assert CANARY not in told
     assert CANARY.encode() not in kept
