@@ -20,7 +20,7 @@ from schemas.canonical import sha256_hex
 from schemas.corpus import SourceConfig
 from schemas.manifest import LatestPointer, Manifest
 from schemas.run import LATEST_JSON, STATISTICS_JSON, manifest_path
-from schemas.units import UnitCommit
+from schemas.units import UnitCommit, UnitScores
 from tests.builders import built_with_fakes, fake_facts, unit_inputs
 
 
@@ -84,6 +84,16 @@ def lost_unit(store: LocalStore) -> None:
     store.delete(first(store, "units"))
 
 
+def score_commit(store: LocalStore) -> str:
+    return next(path for path in store.list("scores") if path.endswith(".json"))
+
+
+def scores_of_another(store: LocalStore) -> None:
+    path = score_commit(store)
+    scores = UnitScores.model_validate_json(store.read(path))
+    store.write(path, scores.model_copy(update={"unit_sha256": "0" * 64}).to_bytes())
+
+
 def changed_statistics(store: LocalStore) -> None:
     document = json.loads(store.read(STATISTICS_JSON))
     document["sources"][0]["ledger"]["records_read"] += 1
@@ -128,6 +138,10 @@ FAULTS: dict[str, tuple[Callable[[LocalStore], None], str]] = {
     "a member of another kind": (foreign_member, "is not of the shard contract"),
     "a row lost inside a unit": (lost_row, "its ledger is"),
     "a unit lost with its ledger": (lost_unit, "stats say otherwise"),
+    "a bit of a unit's media work": (lambda store: flip(store, first(store, "clips")), "is not what unit"),
+    "media work that is gone": (lambda store: store.delete(first(store, "clips")), ": missing"),
+    "scores of another unit": (scores_of_another, "is not of the unit that is there"),
+    "scores that are gone": (lambda store: store.delete(score_commit(store)), "has no scores under"),
     "statistics that lie": (changed_statistics, "stats say otherwise"),
 }
 
