@@ -6,7 +6,7 @@ import errno
 import hashlib
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from curation.media.sniff import HEAD_BYTES, sniff_container
 from curation.media.tasks import MediaError
@@ -22,12 +22,17 @@ PROTECTED_ENTRIES = (b"encv", b"drmi")
 
 @dataclass(frozen=True, kw_only=True)
 class SourceFile:
-    """A checked original: absolute path, digest, size, and the demuxer it is forced to."""
+    """A checked original: absolute path, digest, size, and the demuxer it is forced to.
+
+    Attributes:
+        cut_off: a fragmented mp4 that ends inside a fragment. (Of one with an index, the promise tells.)
+    """
 
     path: str
     sha256: str
     bytes: int
     container: str
+    cut_off: bool = False
 
 
 def open_source(path: str, limits: MediaLimits) -> SourceFile:
@@ -50,12 +55,16 @@ def open_source(path: str, limits: MediaLimits) -> SourceFile:
             raise MediaError(Reason.FILE_TOO_LARGE, f"{size_bytes} bytes; allowed: {limits.max_file_mb} MB")
         try:
             container = sniff_container(os.pread(descriptor, HEAD_BYTES, 0))
-            if container == "mov" and _is_protected(descriptor, size_bytes):
+            boxes = _boxes(descriptor, size_bytes) if container == "mov" else _Boxes()
+            if boxes.movie_is_cut:
+                raise MediaError(Reason.BAD_CONTAINER, "the movie box claims to be larger than the file")
+            if _is_protected(boxes.movie):
                 raise MediaError(Reason.ENCRYPTED, "the video's sample entry is a protected one")
             digest = hashlib.file_digest(handle, "sha256").hexdigest()
         except OSError as error:
             raise MediaError(Reason.IO_ERROR, f"reading: {error.strerror}") from error
-    return SourceFile(path=path, sha256=digest, bytes=size_bytes, container=container)
+    cut_off = boxes.fragmented and boxes.cut_off
+    return SourceFile(path=path, sha256=digest, bytes=size_bytes, container=container, cut_off=cut_off)
 
 
 def _open_regular(path: str) -> int:
@@ -82,21 +91,50 @@ def _open_reason(error: OSError) -> Reason:
     return Reason.IO_ERROR
 
 
-def _is_protected(descriptor: int, size_bytes: int) -> bool:
-    """Whether the movie box of an mp4 names a protected video entry together with its protection scheme."""
+@dataclass(frozen=True)
+class _Boxes:
+    """What the top level of an mp4 tells.
+
+    Attributes:
+        movie: the movie box, as far as it is there; empty where there is none.
+        movie_is_cut: it claims to be larger than the rest of the file.
+        fragmented: its frames lie in fragments, which state no length of the whole.
+        cut_off: the last box claims to go on behind the end of the file.
+    """
+
+    movie: bytes = b""
+    fragmented: bool = False
+    movie_is_cut: bool = False
+    cut_off: bool = False
+
+
+def _boxes(descriptor: int, size_bytes: int) -> _Boxes:
+    """Walk the top-level boxes of an mp4."""
+    found = _Boxes()
     offset = 0
     for _ in range(MAX_TOP_BOXES):
         header = os.pread(descriptor, 16, offset)
         if len(header) < 8:
-            return False
+            return found
         box_bytes = int.from_bytes(header[:4], "big")
         if box_bytes == 1:
             box_bytes = int.from_bytes(header[8:16], "big")
+        elif box_bytes == 0:
+            box_bytes = size_bytes - offset
         if header[4:8] == b"moov":
-            end = size_bytes if box_bytes == 0 else min(size_bytes, offset + box_bytes)
-            movie = os.pread(descriptor, min(MAX_MOOV_BYTES, end - offset), offset)
-            return b"sinf" in movie and any(entry in movie for entry in PROTECTED_ENTRIES)
+            left = size_bytes - offset
+            movie = os.pread(descriptor, min(MAX_MOOV_BYTES, box_bytes, left), offset)
+            found = replace(found, movie=movie, movie_is_cut=box_bytes > left)
+        if header[4:8] == b"moof":
+            found = replace(found, fragmented=True)
         if box_bytes < 8:
-            return False
+            return found
         offset += box_bytes
-    return False
+        if offset > size_bytes:
+            return replace(found, cut_off=True)
+    return found
+
+
+def _is_protected(movie: bytes) -> bool:
+    """Whether a movie box names a protected video entry together with its protection scheme."""
+    return b"sinf" in movie and any(entry in movie for entry in PROTECTED_ENTRIES)

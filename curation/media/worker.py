@@ -86,6 +86,7 @@ def cut_video(task: CutTask, ffmpeg_path: str) -> CutOutcome:
         source = open_source(task.path, task.limits)
         video = probe(source, task.limits)
         facts = _facts(source, video)
+        alive = _without_cut_ends(alive, task, source, failures)
         planned = _plan(_wanted(alive, task, source, video, failures), task, video, failures)
         groups = chunk_spans(planned, video, task.clip, task.limits)
         sought = any(wants_seek(video, group) for group in groups)
@@ -109,6 +110,16 @@ def _job(task: CutTask, ffmpeg_path: str, video: Probe, tick: int | None) -> Cut
         limits=task.limits,
         first_tick=tick,
     )
+
+
+def _without_cut_ends(alive: list[int], task: CutTask, source: SourceFile, failures: list[CutFailure]) -> list[int]:
+    """Return the spans left when those to the end of a file that has lost its end are failures."""
+    if not source.cut_off:
+        return alive
+    to_the_end = [index for index in alive if task.spans[index][1] is None]
+    error = MediaError(Reason.TRUNCATED, "the file ends inside a fragment")
+    failures.extend(cut_failure(index, error) for index in to_the_end)
+    return [index for index in alive if index not in to_the_end]
 
 
 def _wanted(
