@@ -55,13 +55,14 @@ class Cutting(BaseModel):
 
 
 class ClipFormat(BaseModel):
-    """How clips are re-encoded: H.264 in mp4, yuv420p, square pixels, upright, no audio.
+    """How clips are re-encoded: H.264 in mp4, yuv420p, square pixels, upright.
 
     Attributes:
         short_side_px: the shorter side after scaling (even); a smaller video is not enlarged.
         fps: constant frame rate; None keeps the video's own frames and times.
         crf: x264's constant rate factor.
         gop_frames: most frames between key frames.
+        audio: `none`, or the first audio stream as `aac`, stereo at 48 kHz and 96 kbit/s, in step with the picture.
         min_s, max_s: allowed length of a clip.
     """
 
@@ -72,6 +73,7 @@ class ClipFormat(BaseModel):
     crf: int = Field(default=23, ge=0, le=51)
     gop_frames: int = Field(default=48, ge=1, le=1000)
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow"] = "veryfast"
+    audio: Literal["none", "aac"] = "none"
     min_s: float = Field(default=0.3, ge=0.0, le=3600)
     max_s: float = Field(default=60.0, gt=0.0, le=3600)
 

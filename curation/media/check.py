@@ -71,6 +71,14 @@ def check_clip(path: str, span: PlannedSpan, task: CutTask, *, has_audio: bool) 
     )
 
 
+def _check_sound(container: av.container.InputContainer) -> None:
+    """Decode the sound of a clip that has any; a decoder's error is the caller's."""
+    if container.streams.audio:
+        container.seek(0)
+        for _ in container.decode(container.streams.audio[0]):
+            pass
+
+
 def _check_promise(decoded: _Decoded, span: PlannedSpan, task: CutTask) -> None:
     tolerance_us = task.limits.span_tolerance_s * US_PER_S
     step_us = 0 if task.clip.fps is None else US_PER_S / task.clip.fps
@@ -108,6 +116,7 @@ def _decode_stream(container: av.container.InputContainer, task: CutTask) -> _De
         if index in for_strip:
             square = square_rgb(planes(frame), frame.colorspace, task.frames.size_px)
             squares += [square] * for_strip.count(index)
+    _check_sound(container)
     if len(ticks) != stated:
         raise MediaError(Reason.CLIP_UNDECODABLE, f"{len(ticks)} of the clip's {stated} frames decode")
     extent = (max(ticks) - min(ticks)) if ticks else 0

@@ -83,16 +83,26 @@ def wants_seek(video: Probe, spans: list[PlannedSpan]) -> bool:
     return video.can_seek and min(span.start_us for span in spans) >= SEEK_FROM_US
 
 
+def takes_audio(video: Probe, clip: ClipFormat) -> bool:
+    """Whether clips of the video get its sound."""
+    return clip.audio != "none" and video.audio_index is not None
+
+
 def cut_command(job: CutJob, spans: list[PlannedSpan]) -> list[str]:
     """Return the argument list that cuts all `spans`; paths are written so that no name can be taken for an option."""
     video, clip = job.video, job.clip
     first_tick = job.first_tick if wants_seek(video, spans) else None
     seek_us = None if first_tick is None else min(span.start_us for span in spans) - SEEK_MARGIN_US
-    relative = _relative_times(_input(job, seek_us), video, first_tick)
-    branches = [relative] if len(spans) == 1 else list(_split(relative, len(spans)))
+    source = _input(job, seek_us)
+    relative = _relative_times(source[str(video.stream_index)], video, first_tick)
+    pictures = [
+        _picture(_cut(branch, span, video), video, clip)
+        for branch, span in zip(_branches(relative, "split", len(spans)), spans, strict=True)
+    ]
+    sounds = _sounds(source, job, spans, sought=seek_us is not None)
     outputs = [
-        _picture(_cut(branch, span, video), video, clip).output(f"file:{clip_path(job.folder, span)}", **_coding(clip))
-        for branch, span in zip(branches, spans, strict=True)
+        ffmpeg.output(picture, *sound, f"file:{clip_path(job.folder, span)}", **_coding(clip, with_audio=bool(sound)))
+        for picture, sound, span in zip(pictures, sounds, spans, strict=True)
     ]
     merged = outputs[0] if len(outputs) == 1 else ffmpeg.merge_outputs(*outputs)
     argv: list[str] = ffmpeg.compile(merged, cmd=[job.ffmpeg_path, *_global_options(keep_times=seek_us is not None)])
@@ -122,7 +132,31 @@ def _input(job: CutJob, seek_us: int | None) -> Any:
         options["c:v"] = video.decoder
     if seek_us is not None:
         options.update(ss=f"{seek_us}us", noaccurate_seek=None)
-    return ffmpeg.input(f"file:{job.source_path}", **options)[str(video.stream_index)]
+    return ffmpeg.input(f"file:{job.source_path}", **options)
+
+
+def _sounds(source: Any, job: CutJob, spans: list[PlannedSpan], *, sought: bool) -> list[list[Any]]:
+    """Return the sound of each span, in step with its picture; nothing where none is wanted or there.
+
+    Sound is counted from the first presented frame, as the picture is: ffmpeg counts both from the earliest timestamp
+    of the file, or keeps the file's own when it was sought. Where sound begins late or has holes there is silence.
+    """
+    video = job.video
+    if not takes_audio(video, job.clip) or job.first_tick is None:
+        return [[] for _ in spans]
+    origin_us = 0 if sought else video.container_start_us
+    first_s = Fraction(job.first_tick) * video.time_base - Fraction(origin_us, US_PER_S)
+    relative = source[str(video.audio_index)].filter("asetpts", f"PTS-({float(first_s):.9f})/TB")
+    return [
+        [_sound(branch, span)] for branch, span in zip(_branches(relative, "asplit", len(spans)), spans, strict=True)
+    ]
+
+
+def _sound(stream: Any, span: PlannedSpan) -> Any:
+    start_s, end_s = span.start_us / US_PER_S, span.end_us / US_PER_S
+    cut = stream.filter("atrim", start=f"{start_s:.6f}", end=f"{end_s:.6f}")
+    moved = cut.filter("asetpts", f"PTS-({start_s:.6f})/TB")
+    return moved.filter("aresample", 48000, **{"async": 1, "first_pts": 0})
 
 
 def _relative_times(stream: Any, video: Probe, first_tick: int | None) -> Any:
@@ -135,8 +169,10 @@ def _tick(video: Probe) -> Fraction:
     return max(video.time_base, FINEST_TIME_BASE)
 
 
-def _split(stream: Any, count: int) -> list[Any]:
-    parts = stream.filter_multi_output("split", count)
+def _branches(stream: Any, splitter: str, count: int) -> list[Any]:
+    if count == 1:
+        return [stream]
+    parts = stream.filter_multi_output(splitter, count)
     return [parts[index] for index in range(count)]
 
 
@@ -167,10 +203,11 @@ def _picture(stream: Any, video: Probe, clip: ClipFormat) -> Any:
     return scaled.filter("setsar", 1).filter("format", "yuv420p")
 
 
-def _coding(clip: ClipFormat) -> dict[str, Any]:
+def _coding(clip: ClipFormat, *, with_audio: bool) -> dict[str, Any]:
+    sound: dict[str, Any] = {"c:a": "aac", "b:a": "96k", "ac": 2} if with_audio else {"an": None}
     return {
         "f": "mp4",
-        "an": None,
+        **sound,
         "sn": None,
         "dn": None,
         "c:v": "libx264",
@@ -181,7 +218,7 @@ def _coding(clip: ClipFormat) -> dict[str, Any]:
         "x264-params": "cpu-independent=1",
         # vfr keeps the frames' own times and drops only frames that repeat a time, which mp4 cannot hold
         "fps_mode": "vfr",
-        "enc_time_base": "filter",
+        "enc_time_base:v" if with_audio else "enc_time_base": "filter",
         "flags": "+bitexact",
         "fflags": "+bitexact",
         "map_metadata": -1,

@@ -47,7 +47,8 @@ class Probe:
         end_us: end of the video as promised.
         readable_end_us: where the bytes of the file stop short of the promise; None where the file is whole.
         can_seek: the index tells key frames from others, for every frame, and hides none.
-        has_audio: there is an audio stream beside it.
+        audio_index: of the first audio stream; None where there is none.
+        container_start_us: the earliest timestamp of any stream, from which ffmpeg counts.
     """
 
     container: str
@@ -67,7 +68,8 @@ class Probe:
     end_us: int
     readable_end_us: int | None
     can_seek: bool
-    has_audio: bool
+    audio_index: int | None
+    container_start_us: int
 
 
 def probe(source: SourceFile, limits: MediaLimits) -> Probe:
@@ -82,7 +84,7 @@ def probe(source: SourceFile, limits: MediaLimits) -> Probe:
             stream = _first_video(container)
             _check_stream(stream, limits)
             promise = _promise(container, stream, source)
-            found = _describe(source, stream, promise)
+            found = _describe(source, container, stream, promise)
     except av.error.FFmpegError as error:
         raise MediaError(Reason.BAD_CONTAINER, f"{source.container}: {error.strerror}") from error
     if found.end_us > limits.max_duration_s * US_PER_S:
@@ -250,7 +252,7 @@ def _time_base(stream: VideoStream) -> Fraction:
     return stream.time_base or Fraction(1, US_PER_S)
 
 
-def _describe(source: SourceFile, stream: VideoStream, promise: _Promise) -> Probe:
+def _describe(source: SourceFile, container: InputContainer, stream: VideoStream, promise: _Promise) -> Probe:
     context = stream.codec_context
     to_us = _time_base(stream) * US_PER_S
     layout = context.format
@@ -275,5 +277,6 @@ def _describe(source: SourceFile, stream: VideoStream, promise: _Promise) -> Pro
         end_us=round(promise.end * to_us),
         readable_end_us=None if readable_end is None else round(readable_end * to_us),
         can_seek=promise.can_seek,
-        has_audio=bool(stream.container.streams.audio),
+        audio_index=next((found.index for found in container.streams.audio), None),
+        container_start_us=container.start_time or 0,
     )

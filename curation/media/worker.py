@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache
 
 from curation.media.check import check_clip
-from curation.media.ffmpeg_cut import CutJob, chunk_spans, clip_path, cut_command, wants_seek
+from curation.media.ffmpeg_cut import CutJob, chunk_spans, clip_path, cut_command, takes_audio, wants_seek
 from curation.media.ffmpeg_run import FfmpegRun, failed_reason, run_ffmpeg
 from curation.media.making import WantedSpan, wanted_spans
 from curation.media.probe import Probe, first_tick, probe
@@ -55,7 +55,7 @@ class _Cutter:
         if not os.path.exists(path) or (run.code != 0 and reason is not Reason.ENCODE_FAILED):
             raise MediaError(reason, f"ffmpeg ended with {run.code}: {run.stderr.strip()}")
         # ffmpeg's exit code says little either way: the clip itself is asked
-        return check_clip(path, span, self._task, has_audio=self._job.video.has_audio)
+        return check_clip(path, span, self._task, has_audio=self._job.video.audio_index is not None)
 
     def _after_failure(self, span: PlannedSpan, run: FfmpegRun, error: MediaError, *, alone: bool) -> None:
         path = clip_path(self._task.out_dir, span)
@@ -89,7 +89,7 @@ def cut_video(task: CutTask, ffmpeg_path: str) -> CutOutcome:
         alive = _without_cut_ends(alive, task, source, failures)
         planned = _plan(_wanted(alive, task, source, video, failures), task, video, failures)
         groups = chunk_spans(planned, video, task.clip, task.limits)
-        sought = any(wants_seek(video, group) for group in groups)
+        sought = takes_audio(video, task.clip) or any(wants_seek(video, group) for group in groups)
         tick = first_tick(source, task.limits) if sought else None
         cutter = _Cutter(_job(task, ffmpeg_path, video, tick), task)
         for group in groups:
