@@ -107,7 +107,7 @@ def test_each_misbehaviour_ends_as_a_whole_file_or_its_reason(name: str, serve: 
     found = fetch(server.url("/video"), tmp_path)
     assert reason_of(found) == case.reason, found
     assert server.counts["/video"] == case.tries
-    assert time.monotonic() - began_s < 5.0
+    assert time.monotonic() - began_s < 20.0
     if isinstance(found, FetchError):
         assert found.attempts == case.tries
         assert list(tmp_path.iterdir()) == []
@@ -133,7 +133,7 @@ def test_a_slow_host_is_left_in_time(name: str, serve: Serve, tmp_path: Path) ->
     began_s = time.monotonic()
     found = fetch(server.url("/video"), tmp_path, use, clock=SystemClock())
     assert reason_of(found) == reason, found
-    assert time.monotonic() - began_s < 2.0
+    assert time.monotonic() - began_s < 4.5
 
 
 def test_a_host_that_nobody_listens_at_is_a_failed_connection(serve: Serve, tmp_path: Path) -> None:

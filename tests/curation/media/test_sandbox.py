@@ -94,7 +94,7 @@ def test_misbehaving_ffmpeg(
     server = own_sandbox.pid
     started = time.monotonic()
     outcome = own_sandbox.cut(make_task(video, tmp_path / "out", limits=limits))
-    assert time.monotonic() - started < limits.wall_s + 2
+    assert time.monotonic() - started < limits.wall_s + 10
     assert only_reason(outcome) == (reason, whole)
     assert len(outcome.failures[0].detail) < 2_500
     assert descendants(own_sandbox) == []
@@ -152,7 +152,7 @@ def test_server_that_hangs_is_replaced(video: Path, tmp_path: Path) -> None:
         os.kill(sandbox.pid, signal.SIGSTOP)
         started = time.monotonic()
         outcome = sandbox.cut(make_task(video, tmp_path / "out", limits=MediaLimits(wall_s=0.5)))
-        assert time.monotonic() - started < 8
+        assert time.monotonic() - started < 20
         assert only_reason(outcome) == ("timeout", True)
         assert len(sandbox.cut(make_task(video, tmp_path / "again")).clips) == 1
 
