@@ -29,13 +29,23 @@ $(STAMP): requirements/lock.txt requirements/bootstrap.txt pyproject.toml
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
 	@touch $(STAMP)
 
+VERSITYGW_VERSION := v1.8.0
+
+.PHONY: versitygw
+versitygw: $(VENV)/.versitygw-$(VERSITYGW_VERSION)  ## the S3 server of the tests, built from its Go module (2 minutes)
+
+$(VENV)/.versitygw-$(VERSITYGW_VERSION): | $(STAMP)
+	@command -v go >/dev/null || { echo "versitygw is built with Go, and none is on the PATH; install one, or leave its tests out: they are skipped"; exit 2; }
+	@GOBIN=$(abspath $(BIN)) go install -trimpath github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW_VERSION)
+	@touch $@
+
 .PHONY: demo
 demo: $(STAMP)  ## the whole main job on the built-in world; ends with a page to open (OUT=folder, default demo-run)
 	@$(BIN)/clipstrata demo --out $(OUT)
 
 .PHONY: test
 test: $(STAMP)  ## every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 .PHONY: test-quick
 test-quick: $(STAMP)  ## the tests without the slow ones
@@ -58,11 +68,32 @@ bench-scoring: $(STAMP)  ## scoring against a bare open_clip loop
 	@$(BIN)/python -m benchmarks.scoring
 
 .PHONY: bench-rows
-bench-rows: $(STAMP)  ## a million rows of metadata, parsed, checked and accounted for
+bench-rows: $(STAMP)  ## a million rows of metadata: read alone; and read, grouped and planned as the ingest does (half an hour)
 	@$(BIN)/python -m benchmarks.rows
 
+.PHONY: bench-judge
+bench-judge: $(STAMP)  ## judging ten million pairs against one DuckDB script, and the page, and what tiers and cuts are worth on the demo in OUT (15 minutes)
+	@$(BIN)/python -m benchmarks.judge --work $(OUT)-judge
+	@$(BIN)/python -m benchmarks.page --run $(OUT)
+	@$(BIN)/python -m benchmarks.tiers $(OUT)
+
+.PHONY: bench-duplicates
+bench-duplicates: $(STAMP)  ## planted copies and hard negatives, found by clipstrata and by other ways (a quarter of an hour)
+	@$(BIN)/python -m benchmarks.copies.measure --work $(OUT)-copies --size full
+	@$(BIN)/python -m benchmarks.survivors --runs 1
+	@$(BIN)/python -m benchmarks.perceptual
+	@$(BIN)/python -m benchmarks.semantic --clips 250000
+
+.PHONY: bench-peer
+bench-peer: $(STAMP)  ## the whole ingest against video2dataset 1.3.0, which gets an environment of its own (half an hour)
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(OUT)-peer-env
+	@$(BIN)/uv pip install --quiet --python $(OUT)-peer-env/bin/python video2dataset==1.3.0 "pyarrow<20"
+	@$(BIN)/python -m benchmarks.peer --peer-python $(abspath $(OUT)-peer-env)/bin/python --work $(OUT)-peer
+
 .PHONY: bench-ingest
-bench-ingest: bench-media bench-scoring bench-rows  ## all three; benchmarks/peer.py compares with video2dataset
+bench-ingest: $(STAMP)  ## media path, scoring, rows and the peer, each to its end; fails where a target is missed (an hour)
+	@failed=; for each in bench-media bench-scoring bench-rows bench-peer; do $(MAKE) --no-print-directory $$each || failed="$$failed $$each"; done; \
+	test -z "$$failed" || { echo "over a target:$$failed"; exit 1; }
 
 .PHONY: lint
 lint: $(STAMP)  ## ruff

@@ -7,7 +7,7 @@ Exit codes: 0 done; 1 the run finished but a check or a limit failed; 2 the inpu
 from __future__ import annotations
 
 import argparse
-import json
+import importlib
 import logging
 import sys
 from collections.abc import Callable, Sequence
@@ -17,6 +17,15 @@ from typing import Any
 EXIT_DONE, EXIT_CHECK_FAILED, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 Command = Callable[[argparse.Namespace, tuple[str, ...]], int]
+
+
+def inspecting(name: str) -> Command:
+    """Return a command of `pipelines.inspecting`, which is imported when it runs: `--help` waits for nothing."""
+
+    def run(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
+        return int(getattr(importlib.import_module("pipelines.inspecting"), name)(arguments, flags))
+
+    return run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -68,7 +77,7 @@ def join_values(words: Sequence[str]) -> list[str]:
 def _config_errors() -> tuple[type[Exception], ...]:
     from curation.scorers import ScorerUnavailable
     from pipelines.engine import EngineOptionsError
-    from pipelines.stages import StageNotReady
+    from pipelines.finished import StageNotReady
     from schemas.config_file import ConfigError
 
     return ConfigError, EngineOptionsError, ScorerUnavailable, StageNotReady, *_training_input_errors()
@@ -84,22 +93,24 @@ def _training_input_errors() -> tuple[type[Exception], ...]:
 
 
 def _training_errors() -> tuple[type[Exception], ...]:
-    """What can stop a training; asked for only when something was raised, and empty where nothing trained."""
+    """What can stop a training or an evaluation; asked for only when something was raised, empty where neither ran."""
     if "training" not in sys.modules:
         return ()
     from training.data import ClipRefused, ShardRefused
+    from training.evaluation import SubjectFault
     from training.loop import TrainingStopped
 
-    return ClipRefused, ShardRefused, TrainingStopped
+    return ClipRefused, ShardRefused, SubjectFault, TrainingStopped
 
 
 def _job_errors() -> tuple[type[Exception], ...]:
     """What stops a job that is to be run again; asked for only when something was raised."""
     if "pipelines.stages" not in sys.modules:
         return ()
+    from curation.row_spool import RowsLostError
     from pipelines.stages import IngestStopped
 
-    return (IngestStopped,)
+    return IngestStopped, RowsLostError
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -112,11 +123,20 @@ def make_parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run, takes_beam_flags=takes_beam_flags)
         return command
 
+    _add_job_commands(add)
+    _add_run_commands(add)
+    _add_comparing_commands(add)
+    _add_source_commands(add)
+    _add_training_commands(add)
+    return parser
+
+
+def _add_job_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     words = "the whole main job on the built-in world; ends with a page to open"
     demo = add("demo", run_demo, words, takes_beam_flags=True)
     demo.add_argument("--out", type=Path, default=Path("demo-run"), help="run folder (default: demo-run)")
     demo.add_argument("--clips", type=int, default=None, help="size of the world in clips (default: 3000)")
-    demo.add_argument("--steps", type=int, default=None, help="of each training stage (default: 1200 and 500)")
+    demo.add_argument("--steps", type=int, default=None, help="of each training stage (default: 600 and 240)")
     demo.add_argument("--no-training", action="store_true", help="stop when the shards are written and verified")
     jobs = {
         "build": "ingest, judge and shard a corpus; goes on with an unfinished run by itself",
@@ -128,30 +148,72 @@ def make_parser() -> argparse.ArgumentParser:
         job = add(name, run_job, f"{words}. Beam's own options follow after --", takes_beam_flags=True)
         job.add_argument("corpus", type=Path, metavar="CORPUS.yaml")
         job.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder")
+        if name != "ingest":
+            words = "cuts that a run's page exported, in place of the corpus file's"
+            job.add_argument("--cuts", type=Path, default=None, metavar="FILE", help=words)
     replay = add("replay", run_replay, "a run's rejects again, and only those", takes_beam_flags=True)
     replay.add_argument("run_folder", type=Path, metavar="RUN")
     replay.add_argument("--reason", default=None, metavar="CODE", help="default: all that a second attempt may cure")
-    stats = add("stats", run_stats, "ledgers, scores per source, tiers, duplicates, rejects")
-    page = add("dashboard", run_dashboard, "the page over a run's statistics")
-    verify = add("verify", run_verify, "exit 0 only if everything on disk is what the manifest says")
-    for command in (stats, page, verify):
+
+
+def _add_run_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
+    stats = add("stats", inspecting("run_stats"), "ledgers, scores per source, tiers, duplicates, rejects")
+    labels = add("labels", inspecting("run_labels"), "what people said of a run's clips, as a table")
+    page = add("dashboard", inspecting("run_dashboard"), "the page over a run's statistics")
+    words = "exit 0 only if everything on disk is what the manifest says"
+    verify = add("verify", inspecting("run_verify"), words)
+    for command in (stats, labels, page, verify):
         command.add_argument("run_folder", type=Path, metavar="RUN")
     for command in (stats, verify):
         command.add_argument("--json", action="store_true", help="print JSON only")
+    stats.add_argument("--openmetrics", type=Path, default=None, metavar="FILE", help="write metrics for Prometheus")
+    stats.add_argument("--csv", type=Path, default=None, metavar="DIR", help="write each table as a CSV file")
+    labels.add_argument("--out", type=Path, required=True, metavar="FILE", help="a .csv or .parquet file")
     page.add_argument("--html", type=Path, default=None, metavar="FILE", help="write it here, not into RUN/report")
-    _add_source_commands(add)
-    _add_training_commands(add)
+    page.add_argument("--against", type=Path, default=None, metavar="RUN0", help="a run to compare with")
+    page.add_argument("--serve", action="store_true", help="serve it with its clips; people can label them")
+    page.add_argument("--port", type=int, default=8765, help="of --serve (default: 8765)")
+    page.add_argument("--host", default="127.0.0.1", help="of --serve (default: this machine only)")
     verify.add_argument("--clean", action="store_true", help="remove what no manifest, unit or sample owns")
-    return parser
+    hashes = add("hashes", inspecting("run_hashes"), "hashes of a benchmark's videos, to decontaminate against")
+    hashes.add_argument("folder", type=Path, metavar="FOLDER")
+    hashes.add_argument("--out", type=Path, required=True, metavar="FILE")
+
+
+def _add_comparing_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
+    compare = add(
+        "compare",
+        inspecting("run_compare"),
+        "how a run's scores differ from another's, source by source",
+    )
+    compare.add_argument("run_folder", type=Path, metavar="RUN")
+    compare.add_argument("against", type=Path, metavar="RUN0")
+    check = add(
+        "check",
+        inspecting("run_check"),
+        "exit 1 when a run drifted from another one further than limits allow",
+    )
+    check.add_argument("run_folder", type=Path, metavar="RUN")
+    check.add_argument("--against", type=Path, required=True, metavar="RUN0")
+    check.add_argument("--limits", type=Path, required=True, metavar="FILE", help="docs/statistics.md shows one")
+    for command in (compare, check):
+        command.add_argument("--json", action="store_true", help="print JSON only")
+    merge = add("merge-stats", inspecting("run_merge_stats"), "the statistics of several runs as one")
+    merge.add_argument("run_folders", type=Path, nargs="+", metavar="RUN")
+    merge.add_argument("--out", type=Path, required=True, metavar="DIR")
 
 
 def _add_source_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
-    sources = add("sources", run_sources, "the formats that sources can have, and what a file of one holds")
+    sources = add(
+        "sources",
+        inspecting("run_sources"),
+        "the formats that sources can have, and what a file of one holds",
+    )
     sources.add_argument("--json", action="store_true", help="print JSON only")
     actions = sources.add_subparsers(dest="action", metavar="check")
     words = "read a file, or a pattern of files, as one format: counts, first rows, problems"
     check = actions.add_parser("check", help=words, description=words, allow_abbrev=False)
-    check.set_defaults(run=run_sources_check)
+    check.set_defaults(run=inspecting("run_sources_check"))
     check.add_argument("location", metavar="FILE", help="a file, a folder, a pattern with *, or an address")
     check.add_argument("--format", required=True, metavar="X", help="one of those that `clipstrata sources` lists")
     check.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON only")
@@ -183,10 +245,11 @@ def _add_training_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
 def run_demo(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
     """Build the built-in world's corpus, verify the run, train both stages, export, evaluate and print the report."""
     from pipelines.demo import demo_config
+    from pipelines.inspecting import verify
 
     out = arguments.out
     config = demo_config(out, clips=arguments.clips)
-    code = _build(config, out, "build", flags) or _verify(out, as_json=False, clean=False)
+    code = _build(config, out, "build", flags) or verify(out, as_json=False, clean=False)
     return code if code or arguments.no_training else _train_demo(out, arguments.steps)
 
 
@@ -214,15 +277,19 @@ def _world_scorer() -> Any:
 
 
 def run_train(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
-    """Train one stage."""
+    """Train one stage; the run's page shows it from then on."""
     from rich.console import Console
 
     from dashboard.terminal import print_training
+    from pipelines.results import write_page
+    from schemas.run import RUN_JSON
     from training.loop import load_train_config, train
 
     config = load_train_config(arguments.config)
     print_training(Console(), [train(config)], None)
     sys.stdout.write(f"checkpoints and metrics: {config.folder}\n")
+    if (config.run_folder / RUN_JSON).is_file():
+        sys.stdout.write(f"page: {write_page(config.run_folder, None)}\n")
     return EXIT_DONE
 
 
@@ -240,14 +307,15 @@ def run_evaluate(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
     from rich.console import Console
 
     from dashboard.terminal import print_training
+    from pipelines.inspecting import print_json
     from pipelines.results import write_page
     from schemas.run import RUN_JSON
-    from training.evaluation import ShapesOptions
     from training.frozen import evaluate
 
-    found = evaluate(arguments.path, _world_scorer(), ShapesOptions(seed=arguments.seed))
+    options = _shapes_options(arguments.seed)
+    found = evaluate(arguments.path, _world_scorer(), options)
     if arguments.json:
-        _print_json(found.model_dump(mode="json"))
+        print_json(found.model_dump(mode="json"))
     else:
         print_training(Console(), [], found)
     if (arguments.path / RUN_JSON).is_file():
@@ -255,11 +323,25 @@ def run_evaluate(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
     return EXIT_DONE
 
 
+def _shapes_options(seed: int) -> Any:
+    from schemas.config_file import ConfigError
+    from training.evaluation import ShapesOptions
+
+    try:
+        return ShapesOptions(seed=seed)
+    except ValueError as error:
+        raise ConfigError(f"--seed: {error}") from error
+
+
 def run_job(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
     """Run a build or one stage of it."""
+    from pipelines.build import config_with_cuts
     from schemas.corpus import load_corpus
 
-    return _build(load_corpus(arguments.corpus), arguments.out, arguments.command, flags)
+    config = load_corpus(arguments.corpus)
+    if getattr(arguments, "cuts", None) is not None:
+        config = config_with_cuts(config, arguments.cuts, arguments.out)
+    return _build(config, arguments.out, arguments.command, flags)
 
 
 def _build(config: Any, out: Path, command: str, flags: tuple[str, ...]) -> int:
@@ -273,12 +355,14 @@ def _build(config: Any, out: Path, command: str, flags: tuple[str, ...]) -> int:
 def _print_build(result: Any) -> int:
     from rich.console import Console
 
-    from dashboard.terminal import print_report
+    from dashboard.terminal import print_rejects, print_report
     from schemas.run import REPORT_HTML
 
     console = Console()
     if result.statistics is not None:
         print_report(console, result.statistics, result.planted)
+    elif result.limits_broken:
+        print_rejects(console, result.rejects)
     if result.manifest is not None:
         shards = result.manifest.shards
         total_mb = sum(shard.bytes for shard in shards) / 1e6
@@ -301,88 +385,6 @@ def run_replay(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
     code = EXIT_DONE if result.built is None else _print_build(result.built)
     print_replay(Console(), result.marked.spans, result.before, result.after)
     return code
-
-
-def run_stats(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
-    """Print a judged run's statistics."""
-    from rich.console import Console
-
-    from dashboard.terminal import print_report, print_training
-    from pipelines.results import read_results
-
-    results = read_results(arguments.run_folder)
-    if arguments.json:
-        _print_json(results.statistics.model_dump(mode="json"))
-    else:
-        print_report(Console(), results.statistics, results.planted)
-        print_training(Console(), results.training, results.evaluation)
-    return EXIT_DONE
-
-
-def run_sources(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
-    """List the formats."""
-    from rich.console import Console
-
-    from curation.sources.report import list_formats
-    from dashboard.source_tables import print_formats
-
-    formats = list_formats()
-    if arguments.json:
-        _print_json([facts.model_dump(mode="json") for facts in formats])
-    else:
-        print_formats(Console(), formats)
-    return EXIT_DONE
-
-
-def run_sources_check(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
-    """Say what a file of metadata holds."""
-    from rich.console import Console
-
-    from curation.sources.report import check_file, options_of
-    from dashboard.source_tables import print_check
-
-    found = check_file(arguments.location, arguments.format, options_of(vars(arguments)))
-    if arguments.json:
-        _print_json(found.model_dump(mode="json"))
-    else:
-        print_check(Console(), found)
-    return EXIT_CHECK_FAILED if found.rejects else EXIT_DONE
-
-
-def run_dashboard(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
-    """Write the page of a run."""
-    from pipelines.results import write_page
-
-    path = write_page(arguments.run_folder, arguments.html)
-    sys.stdout.write(f"page: {path}\n")
-    return EXIT_DONE
-
-
-def run_verify(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
-    """Verify a run."""
-    return _verify(arguments.run_folder, as_json=arguments.json, clean=arguments.clean)
-
-
-def _verify(folder: Path, *, as_json: bool, clean: bool) -> int:
-    from pipelines.results import verify_folder
-
-    report, removed = verify_folder(folder, clean=clean)
-    if as_json:
-        document = {"checked": report.checked, "problems": report.problems, "leftovers": report.leftovers}
-        _print_json({**document, "removed": removed, "ok": not report.problems})
-    else:
-        checked = ", ".join(f"{number} {what}" for what, number in report.checked.items())
-        sys.stdout.write(f"verify: checked {checked}\n")
-        for problem in report.problems:
-            sys.stdout.write(f"verify: {problem}\n")
-        if report.leftovers and not clean:
-            sys.stdout.write(f"verify: {len(report.leftovers)} leftover files; `verify --clean` removes them\n")
-        sys.stdout.write("verify: all is as the manifest says\n" if not report.problems else "verify: FAILED\n")
-    return EXIT_CHECK_FAILED if report.problems else EXIT_DONE
-
-
-def _print_json(document: Any) -> None:
-    sys.stdout.write(json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
 if __name__ == "__main__":

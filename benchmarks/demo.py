@@ -18,29 +18,11 @@ import tempfile
 import time
 from pathlib import Path
 
-import psutil
-
+from benchmarks.memory import tree_memory_bytes
 from schemas.run import stage_folder
 from training.loop.train import read_summary
 
 SAMPLE_S = 0.5
-
-
-def tree_memory_bytes(pid: int) -> int:
-    """Return the resident memory of a process and all below it; pages that they share count in each."""
-    try:
-        root = psutil.Process(pid)
-        members = [root, *root.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return 0
-    return sum(_memory_bytes(member) for member in members)
-
-
-def _memory_bytes(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_info().rss)
-    except psutil.NoSuchProcess:
-        return 0
 
 
 def run_demo(out: Path, training: bool) -> tuple[float, int]:

@@ -7,16 +7,15 @@ import io
 import itertools
 import json
 import tarfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from curation.moved_texts import MovedText, take_over
 from curation.store import Store
 from curation.unit_reading import WholeSample
 from schemas.canonical import canonical_json
-from schemas.corpus import ShardOptions
-from schemas.ids import bucket_of
 from schemas.records import Selection
 from schemas.run import media_path
 from schemas.shards import FACTS_SUFFIX, MEDIA_SUFFIX, SAMPLE_SCHEMA, TEXT_SUFFIX
@@ -26,38 +25,6 @@ FINE_BITS = 16
 # A tar member costs a 512-byte header and padding to 512 bytes.
 TAR_BLOCK_BYTES = 512
 MEMBER_OVERHEAD_BYTES = 3 * 2 * TAR_BLOCK_BYTES + 4096
-
-# (samples, bytes) of a bucket
-Size = tuple[int, int]
-
-
-def fine_size(row: Selection) -> tuple[int, Size]:
-    """Return (fine bucket, size) of a sample that will be sharded."""
-    return bucket_of(row.sample_id, FINE_BITS), (1, row.media_bytes + MEMBER_OVERHEAD_BYTES)
-
-
-def add_sizes(sizes: Iterable[Size]) -> Size:
-    """Return the sum of sizes."""
-    samples, total_bytes = 0, 0
-    for more_samples, more_bytes in sizes:
-        samples, total_bytes = samples + more_samples, total_bytes + more_bytes
-    return samples, total_bytes
-
-
-def levels_of(bucket: int, size: Size) -> Iterator[tuple[tuple[int, int], Size]]:
-    """Yield ((bits, bucket), size) of the bucket that a fine bucket lies in, for each number of bits."""
-    for bits in range(FINE_BITS + 1):
-        yield (bits, bucket >> (FINE_BITS - bits)), size
-
-
-def bits_wanted(bits: int, size: Size, options: ShardOptions) -> int:
-    """Return how many bits one bucket asks for: one more than its own when it does not fit, else none.
-
-    The most that any bucket of any level asks for is the fewest bits with which every bucket fits, because what fits
-    fits when it is split, too.
-    """
-    fits = size[0] <= options.max_samples and size[1] <= options.max_mb * 1_000_000
-    return 0 if fits else min(bits + 1, FINE_BITS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,9 +39,14 @@ class PackedSample:
     duration_us: int
 
 
-def pack_sample(whole: WholeSample, chosen: Selection) -> PackedSample:
-    """Return the members of a sample: its facts with all texts and scores, and the chosen text."""
+def pack_sample(whole: WholeSample, chosen: Selection, moved: Iterable[MovedText] = ()) -> PackedSample:
+    """Return the members of a sample: its facts with all texts and scores, and the chosen text.
+
+    Args:
+        moved: texts of the samples that it stands for; they never become the chosen one.
+    """
     row = whole.row
+    taken, left = take_over(whole.texts, moved)
     text = next((text["text"] for text in whole.texts if text["text_id"] == chosen.text_id), None)
     trusted = text if chosen.tier != "video_only" else None
     facts: dict[str, Any] = {
@@ -84,9 +56,11 @@ def pack_sample(whole: WholeSample, chosen: Selection) -> PackedSample:
         "tier": chosen.tier,
         "text_id": chosen.text_id,
         "score_1e4": chosen.score_1e4,
+        "offset_us": chosen.offset_us,
         "duplicate_group": chosen.duplicate_group,
-        "weight_1e4": chosen.weight_1e4,
+        "weights_1e4": {"stage1": chosen.stage1_weight_1e4, "stage2": chosen.stage2_weight_1e4},
         "texts": list(whole.texts),
+        **({"moved_texts": taken, "moved_texts_left": left} if taken or left else {}),
     }
     return PackedSample(
         sample_id=row["sample_id"],

@@ -66,14 +66,17 @@ def _marked_entry(entry: VideoEntry, source: str, reason: Reason | None, marked:
 
 
 def _failures(entry: VideoEntry) -> Iterator[tuple[int, CutFailure]]:
-    """Yield (place of the span, why it gave no clip); what befell the whole video befell each span without its own."""
+    """Yield (place of the span, why it or a part of it gave no clip).
+
+    What befell the whole video befell each span of which nothing else is told.
+    """
     outcome = clips_of(entry)
-    by_span = {failure.span_index: failure for failure in outcome.failures}
-    cut = {clip.span_index for clip in outcome.clips}
-    for index in range(len(entry.spans)):
-        failure = by_span.get(index, by_span.get(None))
-        if failure is not None and index not in cut:
-            yield index, failure
+    own = [failure for failure in outcome.failures if failure.span_index is not None]
+    told = {*(failure.span_index for failure in own), *(clip.span_index for clip in outcome.clips)}
+    yield from ((failure.span_index, failure) for failure in own if failure.span_index is not None)
+    for failure in outcome.failures:
+        if failure.span_index is None:
+            yield from ((index, failure) for index in range(len(entry.spans)) if index not in told)
 
 
 def _wanted(found: Reason, reason: Reason | None) -> bool:

@@ -33,7 +33,7 @@ class TextToScore:
 
 @dataclass(frozen=True, kw_only=True)
 class ClipToScore:
-    """A sample's clip with its texts.
+    """A sample's clip with its texts; one without any is embedded all the same.
 
     Attributes:
         media_sha256: of the clip's bytes: what its embedding is known by.
@@ -126,7 +126,7 @@ def cut_batches(unit: str, groups: Sequence[str], clips: Iterable[ClipToScore], 
 
     Args:
         groups: cache groups; at most 16 count.
-        clips: with texts; a clip's texts are never split.
+        clips: a clip's texts are never split.
         frames: score frames of each clip.
     """
     cut: list[list[ClipToScore]] = [[]]
@@ -186,7 +186,7 @@ def score_batch(batch: ScoreBatch, tools: BatchTools) -> ScoredBatch:
     groups = batch.groups if tools.cache is not None else ()
     work = _Work(batch=batch, known=tools.cache.load(groups) if tools.cache is not None else Known())
     missing = {clip.sample_id: _missing(clip, work.known, tools) for clip in batch.clips}
-    wanting = [clip for clip in batch.clips if missing[clip.sample_id]]
+    wanting = [clip for clip in batch.clips if missing[clip.sample_id] or _to_keep(clip, work.known, tools)]
     _embed_frames(wanting, work, tools)
     _embed_texts([text for texts in missing.values() for text in texts], work, tools)
     clips = tuple(_scored(clip, missing[clip.sample_id], work, tools) for clip in batch.clips)
@@ -207,6 +207,11 @@ def score_batch(batch: ScoreBatch, tools: BatchTools) -> ScoredBatch:
 
 def _clip_key(clip: ClipToScore, tools: BatchTools) -> ClipKey:
     return clip.media_sha256, tools.plan.name
+
+
+def _to_keep(clip: ClipToScore, known: Known, tools: BatchTools) -> bool:
+    """Whether the clip's embedding is to be added to the cache: duplicates are looked for in the embeddings there."""
+    return tools.cache is not None and _clip_key(clip, tools) not in known.frames
 
 
 def _prompted(text: TextToScore, tools: BatchTools) -> str:

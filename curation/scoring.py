@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-
-from schemas.records import Score, TextKind
 
 AGGREGATIONS = ("max", "mean", "top_k")
 TOP_K = 3
@@ -77,17 +75,3 @@ def offset_us(text_start_us: int | None, clip_start_us: int | None) -> int:
         clip_start_us: None is the video's own start.
     """
     return 0 if text_start_us is None else text_start_us - (clip_start_us or 0)
-
-
-def best_offset(scores: Iterable[Score], aggregation: str = "mean", kind: str = TextKind.ASR) -> int | None:
-    """Return the offset in microseconds at which texts of a kind fit a clip best; None where none was scored.
-
-    Args:
-        scores: of one sample, in any order.
-
-    Of equal scores the one nearest to the clip wins, then the earlier one.
-    """
-    own = [score for score in scores if score.kind == kind and score.aggregation == aggregation]
-    if not own:
-        return None
-    return min(own, key=lambda score: (-score.score_1e4, abs(score.offset_us), score.offset_us)).offset_us

@@ -1,25 +1,33 @@
-"""A run's statistics from what judging counted: sums of tallies, histograms and cuts, in one stable document."""
+"""A run's statistics from what judging added up: one stable document, and the tables beside it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
-from curation.histogram import HistogramCounts, bin_low_1e4
-from curation.tiers import resolve_cuts
+import polars as pl
+import pyarrow as pa
+
+from curation.histogram import HistogramCounts
+from curation.judging.tables import TABLES
+from curation.tiers import YieldBins, resolve_cuts
+from schemas import arrow, run
 from schemas.corpus import CorpusConfig, SourceConfig
 from schemas.ledger import Ledger
 from schemas.published import VIDEOPRISM_LENGTHS
 from schemas.records import Tier
 from schemas.statistics import (
-    BEST_TEXT,
     HISTOGRAM_BINS,
+    HISTOGRAM_LOW_1E4,
     HISTOGRAM_STEP_1E4,
+    BenchmarkCount,
     DuplicatePair,
     DuplicateStatistics,
+    DuplicateSummary,
     LedgerCounts,
     ReasonCount,
+    RuleCount,
     ScoreHistogram,
     ScorerFacts,
     SourceStatistics,
@@ -31,19 +39,30 @@ from schemas.units import UnitCommit
 LARGEST_GROUPS = 10
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Counted:
     """What a judge job left for its last step.
 
     Attributes:
-        tallies: key -> sum.
-        histograms: (source, text kind, aggregation) -> histogram.
+        tables: name -> table of `curation.judging.tables`; one that nothing was added to is empty.
         ledgers: source -> both ledgers.
     """
 
-    tallies: Mapping[tuple[str, ...], int]
-    histograms: Mapping[tuple[str, str, str], ScoreHistogram]
+    tables: Mapping[str, pl.DataFrame]
     ledgers: Mapping[str, Ledger]
+
+    def table(self, name: str) -> pl.DataFrame:
+        """Return a table by name."""
+        return self.tables.get(name, TABLES[name].schema.to_frame())
+
+    def of_source(self, name: str, source: str) -> pl.DataFrame:
+        """Return a table's rows of one source."""
+        return self.table(name).filter(pl.col("source") == source)
+
+    @cached_property
+    def counts(self) -> Mapping[tuple[str, str], int]:
+        """(source, name) -> count."""
+        return {(source, name): count for source, name, count in self.table("counts").iter_rows()}
 
 
 def sum_ledgers(commits: Iterable[UnitCommit], config: CorpusConfig) -> dict[str, Ledger]:
@@ -54,8 +73,13 @@ def sum_ledgers(commits: Iterable[UnitCommit], config: CorpusConfig) -> dict[str
     return ledgers
 
 
-def build_statistics(config: CorpusConfig, counted: Counted, scorer: ScorerFacts) -> Statistics:
+def build_statistics(
+    config: CorpusConfig, counted: Counted, scorer: ScorerFacts, found: DuplicateSummary
+) -> Statistics:
     """Return the document.
+
+    Args:
+        found: what finding duplicates came to.
 
     Raises:
         LedgerError: a source's ledger does not add up.
@@ -66,30 +90,67 @@ def build_statistics(config: CorpusConfig, counted: Counted, scorer: ScorerFacts
         corpus=config.corpus,
         scorer=scorer,
         sources=tuple(_source(source, config, counted) for source in config.sources),
-        duplicates=_duplicates(config, counted.tallies),
+        duplicates=_duplicates(config, counted, found),
     )
 
 
 def _source(source: SourceConfig, config: CorpusConfig, counted: Counted) -> SourceStatistics:
-    name, tallies = source.name, counted.tallies
-    histograms = tuple(counted.histograms[key] for key in sorted(counted.histograms) if key[0] == name)
-    best = counted.histograms.get((name, BEST_TEXT, config.scorer.aggregation))
+    name = source.name
+    totals = {name: count for (owner, name), count in counted.counts.items() if owner == source.name}
+    yields = counted.of_source("yields", name)
+    rules = {name.removeprefix("rule_"): count for name, count in totals.items() if name.startswith("rule_")}
     return SourceStatistics(
         name=name,
         origin=source.origin.value,
         licence=source.licence.name,
         ledger=LedgerCounts(**vars(counted.ledgers[name])),
-        samples=tallies.get(("samples", name), 0),
-        samples_merged=tallies.get(("samples_merged", name), 0),
-        videos=tallies.get(("videos", name), 0),
-        duration_us=tallies.get(("duration_us", name), 0),
-        media_bytes=tallies.get(("media_bytes", name), 0),
-        cuts=resolve_cuts(config.cuts_of(source), source.origin, counts_of(best)),
-        histograms=histograms,
-        tiers=tuple(_tier(name, tier.value, tallies) for tier in Tier),
-        rejects=tuple(_rejects(name, tallies)),
-        duplicates=tallies.get(("duplicates", name), 0),
-        lengths=tuple(tallies.get(("length", name, str(place)), 0) for place in range(len(VIDEOPRISM_LENGTHS))),
+        samples=totals.get("samples", 0),
+        samples_merged=totals.get("samples_merged", 0),
+        videos=totals.get("videos", 0),
+        duration_us=totals.get("duration_us", 0),
+        media_bytes=totals.get("media_bytes", 0),
+        cuts=resolve_cuts(config.cuts_of(source), source.origin, yield_bins(yields)),
+        histograms=tuple(_histograms(counted.of_source("histograms", name))),
+        tiers=tuple(_tiers(counted.of_source("tiers", name))),
+        rejects=tuple(_rejects(counted.of_source("rejects", name))),
+        rules=tuple(RuleCount(rule=rule, samples=rules[rule]) for rule in sorted(rules)),
+        left_out_by_rule=_total(yields, "held_rule_clips"),
+        left_out_as_duplicate=_total(yields, "held_duplicate_clips"),
+        duplicates=totals.get("duplicates", 0),
+        lengths=tuple(totals.get(f"length_{place}", 0) for place in range(len(VIDEOPRISM_LENGTHS))),
+    )
+
+
+def yield_bins(yields: pl.DataFrame) -> YieldBins:
+    """Return what cuts are resolved from: a source's rows of the table `yields`."""
+    scored: dict[int, int] = {}
+    free: dict[int, int] = {}
+    columns = ("bin", "clips", "held_rule_clips", "held_duplicate_clips")
+    for index, clips, by_rule, as_duplicate in yields.select(columns).iter_rows():
+        if index is not None:
+            scored[index] = clips + by_rule + as_duplicate
+            free[index] = clips
+    return YieldBins(scored=scored, free=free, free_total=_total(yields, "clips"))
+
+
+def _histograms(rows: pl.DataFrame) -> Iterator[ScoreHistogram]:
+    for (kind, aggregation), own in sorted(rows.partition_by("text_kind", "aggregation", as_dict=True).items()):
+        yield counts_of_rows(own).summary(str(kind), str(aggregation))
+
+
+def _total(rows: pl.DataFrame, column: str) -> int:
+    return int(rows.select(pl.col(column).sum()).item())
+
+
+def counts_of_rows(rows: pl.DataFrame) -> HistogramCounts:
+    """Return the accumulator of one histogram's rows of the table `histograms`."""
+    return HistogramCounts(
+        bins=dict(rows.select("bin", "count").iter_rows()),
+        count=_total(rows, "count"),
+        sum_1e4=_total(rows, "sum_1e4"),
+        minimum_1e4=rows.select(pl.col("minimum_1e4").min()).item(),
+        maximum_1e4=rows.select(pl.col("maximum_1e4").max()).item(),
+        truncated=_total(rows, "truncated"),
     )
 
 
@@ -110,63 +171,87 @@ def counts_of(histogram: ScoreHistogram | None) -> HistogramCounts:
     )
 
 
-def _tier(source: str, tier: str, tallies: Mapping[tuple[str, ...], int]) -> TierCounts:
-    names = ("samples", "samples_sharded", "duration_us", "media_bytes")
-    return TierCounts(tier=tier, **{name: tallies.get(("tier", source, tier, name), 0) for name in names})
+def _tiers(rows: pl.DataFrame) -> Iterator[TierCounts]:
+    found = {row["tier"]: row for row in rows.drop("source").iter_rows(named=True)}
+    nothing = {"samples": 0, "samples_sharded": 0, "duration_us": 0, "media_bytes": 0}
+    for tier in Tier:
+        yield TierCounts(**{**nothing, "tier": tier.value, **found.get(tier.value, {})})
 
 
-def _rejects(source: str, tallies: Mapping[tuple[str, ...], int]) -> Iterator[ReasonCount]:
-    for key in sorted(tallies):
-        if key[0] == "reject" and key[1] == source:
-            yield ReasonCount(stage=key[2], scope=key[3], reason=key[4], count=tallies[key])
+def _rejects(rows: pl.DataFrame) -> Iterator[ReasonCount]:
+    for row in rows.drop("source").iter_rows(named=True):
+        yield ReasonCount(**row)
 
 
-def _duplicates(config: CorpusConfig, tallies: Mapping[tuple[str, ...], int]) -> DuplicateStatistics:
-    sizes = {int(key[1]): count for key, count in tallies.items() if key[0] == "group_size"}
+def _duplicates(config: CorpusConfig, counted: Counted, found: DuplicateSummary) -> DuplicateStatistics:
+    sizes = dict(counted.table("group_sizes").iter_rows())
     largest = [size for size in sorted(sizes, reverse=True) for _ in range(min(sizes[size], LARGEST_GROUPS))]
-    pairs = sorted((key[1], key[2], count) for key, count in tallies.items() if key[0] == "pair")
+    pairs = counted.table("pairs").sort("source", "other").iter_rows()
     return DuplicateStatistics(
         scope=config.duplicates.scope,
-        action=config.duplicates.action,
+        action=config.duplicates.exact.action,
         groups=sum(sizes.values()),
+        removed=_by_name(counted, "removed_"),
+        near=sum(number for (_, name), number in counted.counts.items() if name == "near"),
+        sizes=tuple(sorted(sizes.items())),
+        benchmarks=tuple(
+            BenchmarkCount(benchmark=name.removeprefix("benchmark_"), source=source, samples=number)
+            for (source, name), number in sorted(counted.counts.items())
+            if name.startswith("benchmark_")
+        ),
+        found=found,
         samples_in_groups=sum(size * count for size, count in sizes.items()),
-        samples_removed=tallies.get(("removed",), 0),
+        samples_removed=_total(counted.table("yields"), "held_duplicate_clips"),
         pairs=tuple(DuplicatePair(source=first, other=second, groups=count) for first, second, count in pairs),
         largest=tuple(largest[:LARGEST_GROUPS]),
     )
 
 
-def histogram_rows(histograms: Mapping[tuple[str, str, str], ScoreHistogram]) -> list[dict[str, Any]]:
-    """Return the rows of `stats/histograms.parquet`: one per bin that is not empty, outer bins with open edges."""
-    rows: list[dict[str, Any]] = []
-    for source, kind, aggregation in sorted(histograms):
-        counts = counts_of(histograms[source, kind, aggregation])
-        for index in sorted(counts.bins):
-            low = None if index < 0 else bin_low_1e4(index)
-            high = None if index >= HISTOGRAM_BINS else bin_low_1e4(index) + HISTOGRAM_STEP_1E4
-            rows.append(
-                {
-                    "source": source,
-                    "text_kind": kind,
-                    "aggregation": aggregation,
-                    "bin": index,
-                    "low_1e4": low,
-                    "high_1e4": high,
-                    "count": counts.bins[index],
-                }
-            )
-    return rows
+def _by_name(counted: Counted, prefix: str) -> dict[str, int]:
+    """Return the counts whose names begin with a prefix, without it, over all sources."""
+    found: dict[str, int] = {}
+    for (_, name), number in sorted(counted.counts.items()):
+        if name.startswith(prefix):
+            found[name.removeprefix(prefix)] = found.get(name.removeprefix(prefix), 0) + number
+    return found
+
+
+def statistics_tables(counted: Counted) -> dict[str, bytes]:
+    """Return path -> bytes of the Parquet tables beside the document."""
+    histograms, yields = with_edges(counted.table("histograms")), with_edges(counted.table("yields"))
+    feed: tuple[tuple[str, pl.DataFrame, pa.Schema], ...] = (
+        (run.HISTOGRAMS_PARQUET, histograms, arrow.HISTOGRAMS),
+        (run.YIELDS_PARQUET, yields, arrow.YIELDS),
+        (run.DISTRIBUTIONS_PARQUET, counted.table("distributions"), arrow.DISTRIBUTIONS),
+        (run.JOINT_PARQUET, counted.table("joint"), arrow.JOINT),
+        (run.EXAMPLES_PARQUET, counted.table("examples"), arrow.EXAMPLES),
+        (run.REJECT_EXAMPLES_PARQUET, counted.table("reject_examples"), arrow.REJECT_EXAMPLES),
+    )
+    return {path: arrow.table_bytes(frame.to_arrow(), schema) for path, frame, schema in feed}
+
+
+def with_edges(table: pl.DataFrame) -> pl.DataFrame:
+    """Return a table with the lower and upper edge of each `bin`, in 1e-4; open where a bin is."""
+    index = pl.col("bin")
+    low = (HISTOGRAM_LOW_1E4 + index * HISTOGRAM_STEP_1E4).cast(pl.Int32)
+    return table.with_columns(
+        low_1e4=pl.when(index >= 0).then(low),
+        high_1e4=pl.when(index < HISTOGRAM_BINS).then(low + HISTOGRAM_STEP_1E4),
+    )
 
 
 def over_reject_limit(config: CorpusConfig, ledgers: Mapping[str, Ledger]) -> Sequence[str]:
-    """Return a line for each source whose share of rejected records is above its limit."""
+    """Return a line for each source that rejects more of its records, or of its planned samples, than its limit."""
     lines = []
     for source in config.sources:
-        ledger = ledgers[source.name]
-        if ledger.records_rejected > source.max_reject_share * ledger.records_read:
-            lines.append(
-                f"source {source.name}: {ledger.records_rejected} of {ledger.records_read} records were rejected; "
-                f"allowed is a share of {source.max_reject_share}: see the table of rejects, mend the source, or "
-                "raise max_reject_share"
-            )
+        ledger, limit = ledgers[source.name], source.max_reject_share
+        for what, rejected, of in (
+            ("records", ledger.records_rejected, ledger.records_read),
+            ("samples", ledger.samples_rejected, ledger.samples_planned),
+        ):
+            if rejected > limit * of:
+                lines.append(
+                    f"source {source.name}: {rejected} of {of} {what} were rejected; allowed is a share of {limit}: "
+                    "see the table of rejects, mend the source, or raise max_reject_share"
+                )
     return lines

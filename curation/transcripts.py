@@ -70,24 +70,23 @@ def timed_words(texts: Sequence[str], starts_us: Sequence[int], options: Transcr
 def cut_segments(words: Sequence[Word], options: Transcripts) -> list[Segment]:
     """Return the segments of a transcript in order; each word is in exactly one.
 
-    A segment ends with a sentence (`cut: sentences`) or with its budget of words; before a pause of `max_gap_s`; and
-    before it would last longer than `max_s`. One that is too short for a clip is left for the clip's own limits.
+    A segment ends with a sentence (`cut: sentences`) that is not shorter than `min_s`, or with its budget of words;
+    before a pause of `max_gap_s`; and before it would last longer than `max_s`. One that is too short for a clip is
+    left for the clip's own limits.
+
+    Raises:
+        RowProblem: there are more than `max_segments`.
     """
-    longest_us, gap_us = round(options.max_s * US_PER_S), round(options.max_gap_s * US_PER_S)
     found: list[Segment] = []
     first = 0
     for place in range(1, len(words) + 1):
-        if (
-            place < len(words)
-            and not _ends(words, first, place, options)
-            and not (
-                words[place].start_us - words[place - 1].end_us > gap_us
-                or words[place].end_us - words[first].start_us > longest_us
-            )
-        ):
+        if place < len(words) and not _ends(words, first, place, options) and not _breaks(words, first, place, options):
             continue
         found.append(_segment(words, first, place))
         first = place
+        if len(found) > options.max_segments:
+            allowed = f"allowed: {options.max_segments} (transcripts.max_segments)"
+            raise RowProblem(Reason.FIELD_INVALID, f"its speech falls into more segments; {allowed}")
     return found
 
 
@@ -96,7 +95,16 @@ def _ends(words: Sequence[Word], first: int, place: int, options: Transcripts) -
     count = sum(len(word.text.split()) for word in words[first:place])
     if count >= options.words:
         return True
-    return options.cut == "sentences" and bool(_SENTENCE_END.search(words[place - 1].text))
+    lasts_us = words[place - 1].end_us - words[first].start_us
+    ends = options.cut == "sentences" and bool(_SENTENCE_END.search(words[place - 1].text))
+    return ends and lasts_us >= round(options.min_s * US_PER_S)
+
+
+def _breaks(words: Sequence[Word], first: int, place: int, options: Transcripts) -> bool:
+    """Return whether the next word, words[place], cannot go on with words[first:place]."""
+    pause_us = words[place].start_us - words[place - 1].end_us
+    lasts_us = words[place].end_us - words[first].start_us
+    return pause_us > round(options.max_gap_s * US_PER_S) or lasts_us > round(options.max_s * US_PER_S)
 
 
 def _segment(words: Sequence[Word], first: int, last: int) -> Segment:

@@ -36,7 +36,7 @@ class MediaTools:
     """The world as media work sees it; each part can be a fake.
 
     Attributes:
-        cut: the media sandbox's one operation.
+        cut: the media sandbox's one operation, with the models that look at what it hands out.
         frames: the score frames to take on the way.
     """
 
@@ -101,19 +101,50 @@ def _finished(video: PlannedVideo, cutting: Cutting, entry: VideoEntry | None, t
     if entry is None:
         outcome, rights = _work(video, video.spans, cutting, tools)
         return VideoEntry(locator=video.locator, spans=video.spans, outcome=outcome, rights=rights)
-    again = set(entry.again) | {clip.span_index for clip in clips_of(entry).clips if not _is_stored(clip, tools.store)}
-    if not again:
+    chosen = _unfinished(entry, tools.store)
+    if not chosen:
         tools.reporter.report("resumed", {"videos": 1})
         return entry
-    chosen = sorted(again)
-    outcome, rights = _work(video, tuple(video.spans[index] for index in chosen), cutting, tools)
+    outcome, rights = _work(video, tuple(one.span for one in chosen), cutting, tools)
     if _is_other_file(entry.outcome, outcome):
         # Clips of two files must not stand under one digest.
-        chosen = list(range(len(video.spans)))
+        chosen = [_Again(index, span, made=False) for index, span in enumerate(video.spans)]
         outcome, rights = _work(video, video.spans, cutting, tools)
     attempts = entry.attempts + (1 if entry.again else 0)
     merged = _merged(entry.outcome, outcome, chosen)
     return entry.model_copy(update={"again": (), "attempts": attempts, "outcome": merged, "rights": rights})
+
+
+@dataclass(frozen=True)
+class _Again:
+    """A span to be worked on again: `index` of the entry's, or one that was `made` of it."""
+
+    index: int
+    span: Span
+    made: bool
+
+    def is_told_by(self, row: dict[str, Any]) -> bool:
+        """Whether a clip or failure of the entry tells of it."""
+        same = row["span_index"] == self.index
+        return same and (not self.made or row["made_us"] == list(self.span))
+
+
+def _unfinished(entry: VideoEntry, store: Store) -> list[_Again]:
+    """Return the marked spans, and those whose clips are gone; of a span that some made clips are left of, the rest."""
+    outcome = clips_of(entry)
+    stored = [_is_stored(clip, store) for clip in outcome.clips]
+    again = {*entry.again, *(clip.span_index for clip, kept in zip(outcome.clips, stored, strict=True) if not kept)}
+    chosen = []
+    for index in sorted(again):
+        told = [(clip, kept) for clip, kept in zip(outcome.clips, stored, strict=True) if clip.span_index == index]
+        failures = [failure for failure in outcome.failures if failure.span_index == index]
+        rest = [*(clip.made_us for clip, kept in told if not kept), *(failure.made_us for failure in failures)]
+        made = [made_us for made_us in rest if made_us is not None]
+        if made and any(kept and clip.made_us for clip, kept in told):
+            chosen += [_Again(index, made_us, made=True) for made_us in made]
+        else:
+            chosen.append(_Again(index, entry.spans[index], made=False))
+    return chosen
 
 
 def _is_other_file(before: dict[str, Any], after: dict[str, Any]) -> bool:
@@ -168,6 +199,7 @@ def _cut(fetched: Fetched, spans: tuple[Span, ...], cutting: Cutting, tools: Med
         limits=tools.config.media,
         frames=tools.frames,
         cutting=cutting,
+        text_area=tools.config.signals.text_area,
     )
     outcome = tools.cut(task)
     if outcome.video is not None:
@@ -196,18 +228,30 @@ def _timeless(outcome: CutOutcome) -> dict[str, Any]:
     return dict(json.loads(json.dumps(told)))
 
 
-def _merged(before: dict[str, Any], after: dict[str, Any], again: list[int]) -> dict[str, Any]:
-    """Return an outcome in which the spans `again` are told as `after` has them, the others as before."""
+def _merged(before: dict[str, Any], after: dict[str, Any], chosen: list[_Again]) -> dict[str, Any]:
+    """Return an outcome in which the spans `chosen` are told as `after` has them, the others as before."""
     merged = dict(after)
     if after["video"] is None:
         merged["video"] = before["video"]
     for kind in ("clips", "failures"):
-        kept = [told for told in before[kind] if told["span_index"] is not None and told["span_index"] not in again]
-        moved = [
-            {**told, "span_index": None if told["span_index"] is None else again[told["span_index"]]}
-            for told in after[kind]
+        kept = [
+            row
+            for row in before[kind]
+            if row["span_index"] is not None and not any(one.is_told_by(row) for one in chosen)
         ]
+        moved = [told for row in after[kind] for told in _moved(row, chosen)]
         merged[kind] = sorted(
-            [*kept, *moved], key=lambda told: -1 if told["span_index"] is None else told["span_index"]
+            [*kept, *moved],
+            key=lambda told: (-1 if told["span_index"] is None else told["span_index"], tuple(told["made_us"] or ())),
         )
     return merged
+
+
+def _moved(row: dict[str, Any], chosen: list[_Again]) -> list[dict[str, Any]]:
+    """Return a row that counts its spans in `chosen` with the entry's own count; what befell the whole video befell
+    each span that was made."""
+    if row["span_index"] is None:
+        made = [{**row, "span_index": one.index, "made_us": list(one.span)} for one in chosen if one.made]
+        return made if len(made) == len(chosen) else [row, *made]
+    one = chosen[row["span_index"]]
+    return [{**row, "span_index": one.index, "made_us": list(one.span) if one.made else row["made_us"]}]

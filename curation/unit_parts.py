@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from curation.store import Store
 from curation.unit_plan import UnitPlan, reject_order
 from schemas.arrow import (
+    EMBEDDINGS,
     RECORDS,
     REJECTS,
     SAMPLES,
@@ -34,7 +37,11 @@ PART_SCHEMAS: dict[str, pa.Schema] = {
     "rejects": REJECTS,
     "records": RECORDS,
 }
-SCORE_SCHEMAS: dict[str, pa.Schema] = {"scores": SCORES, "score_rejects": REJECTS}
+SCORE_SCHEMAS: dict[str, pa.Schema] = {
+    "scores": SCORES,
+    "score_rejects": REJECTS,
+    "embeddings": EMBEDDINGS,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,13 +143,28 @@ def finished_commit(store: Store, plan: UnitPlan) -> UnitCommit | None:
     return commit if whole else None
 
 
-def write_scores(
-    store: Store, commit: UnitCommit, scoring: str, scores: Iterable[Score], rejects: Iterable[Reject]
-) -> UnitScores:
-    """Write a unit's scores and the samples that have none, and then what makes them exist."""
-    rows = {
-        "scores": [plain_row(score) for score in sorted(scores, key=_score_order)],
-        "score_rejects": [plain_row(reject) for reject in sorted(rejects, key=reject_order)],
+@dataclass(frozen=True)
+class ScoringResult:
+    """What scoring a unit came to, in any order.
+
+    Attributes:
+        embeddings: media_sha256 -> float16 [D] of its clips.
+    """
+
+    scores: Iterable[Score]
+    rejects: Iterable[Reject]
+    embeddings: Mapping[str, NDArray[np.float16]]
+
+
+def write_scores(store: Store, commit: UnitCommit, scoring: str, result: ScoringResult) -> UnitScores:
+    """Write a unit's scores, the samples that have none, and its clips' embeddings; then what makes them exist."""
+    rows: dict[str, list[dict[str, object]]] = {
+        "scores": [plain_row(score) for score in sorted(result.scores, key=_score_order)],
+        "score_rejects": [plain_row(reject) for reject in sorted(result.rejects, key=reject_order)],
+        "embeddings": [
+            {"media_sha256": media, "vector": vector.astype("<f2", copy=False).tobytes()}
+            for media, vector in sorted(result.embeddings.items())
+        ],
     }
     parts = {}
     for kind, schema in SCORE_SCHEMAS.items():

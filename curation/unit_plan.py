@@ -100,6 +100,7 @@ def ingest_facts(config: CorpusConfig, media: Mapping[str, object]) -> IngestFac
         media={
             "code_version": CODE_VERSION,
             "clip": config.clip.model_dump(mode="json"),
+            "signals": config.signals.model_dump(mode="json"),
             "media_limits": config.media.model_dump(mode="json"),
             "media_tools": media,
         },

@@ -1,10 +1,10 @@
-"""Reading committed units back: the compact facts that judging shuffles, and the whole samples that sharding packs."""
+"""Reading committed units back, row by row: the whole samples that sharding packs, and what was rejected."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from curation.store import Store
@@ -37,20 +37,6 @@ class TextScores:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SampleFacts:
-    """What judging needs of a sample: no text, no media."""
-
-    sample_id: str
-    source: str
-    unit: str
-    video_sha256: str
-    media_sha256: str
-    media_bytes: int
-    duration_us: int
-    texts: tuple[TextScores, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
 class WholeSample:
     """What a shard holds of a sample beside its media: the sample's row, its texts and their scores."""
 
@@ -70,22 +56,6 @@ def kept_samples(store: Store, commit: UnitCommit) -> Iterator[dict[str, Any]]:
     return (row for row in read_part(store, commit, "samples") if row["sample_id"] not in lost)
 
 
-def read_facts(store: Store, commit: UnitCommit) -> Iterator[SampleFacts]:
-    """Yield the facts of a unit's samples, in the order of their ids."""
-    scores = _scores_by_sample(read_part(store, commit, "scores"))
-    for row in kept_samples(store, commit):
-        yield SampleFacts(
-            sample_id=row["sample_id"],
-            source=row["source"],
-            unit=commit.unit,
-            video_sha256=row["video_sha256"],
-            media_sha256=row["media_sha256"],
-            media_bytes=row["media_bytes"],
-            duration_us=row["duration_us"],
-            texts=scores.get(row["sample_id"], ()),
-        )
-
-
 def _scores_by_sample(rows: list[dict[str, Any]]) -> dict[str, tuple[TextScores, ...]]:
     pairs: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
@@ -97,16 +67,6 @@ def _scores_by_sample(rows: list[dict[str, Any]]) -> dict[str, tuple[TextScores,
             TextScores(text_id=text, kind=group[0]["kind"], scores_1e4=scores, tokens_cut=group[0]["tokens_cut"])
         )
     return {sample: tuple(texts) for sample, texts in by_sample.items()}
-
-
-def merge_facts(tellings: Sequence[SampleFacts]) -> SampleFacts:
-    """Return one sample of all units that told of it: the same file stood under several locators.
-
-    The unit with the smallest name gives the facts; texts are joined, each once.
-    """
-    ordered = sorted(tellings, key=lambda facts: facts.unit)
-    texts = {text.text_id: text for facts in reversed(ordered) for text in facts.texts}
-    return replace(ordered[0], texts=tuple(texts[text_id] for text_id in sorted(texts)))
 
 
 def read_whole(store: Store, commit: UnitCommit) -> Iterator[WholeSample]:
@@ -128,16 +88,30 @@ def read_whole(store: Store, commit: UnitCommit) -> Iterator[WholeSample]:
             }
         )
     for row in kept_samples(store, commit):
-        yield WholeSample(unit=commit.unit, row=row, texts=tuple(texts[row["sample_id"]]))
+        # Hashes of frames are for finding duplicates, and no part of a shard.
+        facts = {name: value for name, value in row.items() if name not in ("frame_hashes", "hash_quality")}
+        yield WholeSample(unit=commit.unit, row=facts, texts=tuple(texts[row["sample_id"]]))
 
 
 def merge_whole(tellings: Sequence[WholeSample]) -> WholeSample:
-    """Return one sample of all units that told of it; as `merge_facts`, with the records of all of them."""
+    """Return one sample of all units that told of it: the same file stood under several locators.
+
+    The unit with the smallest name gives the facts; texts and records are joined, each once.
+    """
     ordered = sorted(tellings, key=lambda whole: whole.unit)
     texts = {text["text_id"]: text for whole in reversed(ordered) for text in whole.texts}
     records = sorted({record for whole in ordered for record in whole.row["record_ids"]})
     row = {**ordered[0].row, "record_ids": records}
     return WholeSample(unit=ordered[0].unit, row=row, texts=tuple(texts[text_id] for text_id in sorted(texts)))
+
+
+def all_rejects(store: Store, commits: Iterable[UnitCommit]) -> Counter[tuple[str, str, str, str]]:
+    """Return (source, stage, scope, reason) -> count of the rejects and dropped texts of units."""
+    counts: Counter[tuple[str, str, str, str]] = Counter()
+    for commit in commits:
+        for key, count in count_rejects(store, commit).items():
+            counts[(commit.source, *key)] += count
+    return counts
 
 
 def count_rejects(store: Store, commit: UnitCommit) -> Counter[tuple[str, str, str]]:

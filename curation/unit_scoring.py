@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from curation.media import FramePlan, strip_of_clip
 from curation.score_batches import ClipToScore, ScoreBatch, ScoredBatch, ScoredClip, TextScore, TextToScore, cut_batches
-from curation.score_cache import cache_folder
+from curation.score_cache import ScoreCache, cache_folder
 from curation.scoring import offset_us
 from curation.store import Store
-from curation.unit_parts import write_scores
+from curation.unit_parts import ScoringResult, write_scores
 from curation.unit_reading import read_part
 from schemas.arrow import Row
 from schemas.reasons import RETRYABLE, Reason, Scope, Stage
@@ -25,7 +28,7 @@ class ScoresIncomplete(RuntimeError):
 
 
 def unit_batches(store: Store, commit: UnitCommit, scorer: ScorerFacts, plan: FramePlan) -> list[ScoreBatch]:
-    """Return what is to be scored of a unit: its samples with texts, in the order of their ids."""
+    """Return what is to be scored and embedded of a unit: its samples, in the order of their ids."""
     texts: dict[str, list[TextToScore]] = defaultdict(list)
     for row in read_part(store, commit, "texts"):
         texts[row["sample_id"]].append(TextToScore(text_id=row["text_id"], text=row["text"]))
@@ -34,10 +37,9 @@ def unit_batches(store: Store, commit: UnitCommit, scorer: ScorerFacts, plan: Fr
             sample_id=row["sample_id"],
             media_sha256=row["media_sha256"],
             strip_path=frames_path(row["clip_id"], plan.name),
-            texts=tuple(texts[row["sample_id"]]),
+            texts=tuple(texts.get(row["sample_id"], ())),
         )
         for row in read_part(store, commit, "samples")
-        if row["sample_id"] in texts
     ]
     return cut_batches(commit.unit, cache_groups(store, commit, scorer), clips, plan.count)
 
@@ -63,7 +65,9 @@ def cache_groups(store: Store, commit: UnitCommit, scorer: ScorerFacts) -> tuple
 
 
 def finish_scores(store: Store, commit: UnitCommit, scorer: ScorerFacts, batches: Iterable[ScoredBatch]) -> UnitScores:
-    """Write a unit's scores, and the samples that have none as rejects.
+    """Write a unit's scores, the samples that have none as rejects, and the embeddings of its clips.
+
+    Embeddings are read from the cache, where scoring the batches left them; one that is not finite is left out.
 
     Raises:
         ScoresIncomplete: a batch of the unit is missing, or is there twice.
@@ -81,7 +85,22 @@ def finish_scores(store: Store, commit: UnitCommit, scorer: ScorerFacts, batches
             rejects.append(_reject(sample, clip))
         for text in clip.texts:
             scores.extend(_scores(sample, texts[text.text_id], text, scorer.frame_plan))
-    return write_scores(store, commit, scorer.scoring, scores, rejects)
+    return write_scores(
+        store, commit, scorer.scoring, ScoringResult(scores, rejects, clip_embeddings(store, commit, scorer))
+    )
+
+
+def clip_embeddings(store: Store, commit: UnitCommit, scorer: ScorerFacts) -> dict[str, NDArray[np.float16]]:
+    """Return media_sha256 -> float16 [D], the normalised mean of its frames' embeddings, of a unit's clips."""
+    known = ScoreCache(store, scorer.digest).load(cache_groups(store, commit, scorer)).frames
+    found = {}
+    for media in {row["media_sha256"] for row in read_part(store, commit, "samples")}:
+        if (media, scorer.frame_plan) in known:
+            mean = known[media, scorer.frame_plan].astype(np.float64).sum(axis=0)
+            norm = np.sqrt((mean * mean).sum())
+            if norm > 0:
+                found[media] = (mean / norm).astype(np.float16)
+    return found
 
 
 def _scores(sample: Row, text: Row, found: TextScore, frame_plan: str) -> list[Score]:

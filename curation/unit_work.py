@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from curation.media import CutClip, CutFailure, CutOutcome
+from curation.scoring import offset_us
 from curation.seen_files import changed_files, look_at, remember
 from curation.texts import sample_text, within_limits
 from curation.unit_media import MediaTools, clips_of, media_work
@@ -31,22 +32,47 @@ class Draft:
     sample: Sample
     texts: list[Text] = field(default_factory=list)
 
+    def nearness(self, text: Text) -> tuple[int, str, str]:
+        """Return a key that sorts a text by how far from the clip's start its own span begins; one without is near."""
+        return abs(offset_us(text.start_us, self.sample.start_us)), text.kind, text.text
+
 
 @dataclass
 class UnitWork:
     """What a unit has come to so far.
 
     Attributes:
+        tellings: sample id -> what each span that leads to it came to, in the plan's order.
         told: record id -> (state, sample id) of the records ledger.
-        failed: samples that were planned and rejected.
+        failed: how many samples were planned and rejected.
     """
 
     plan: UnitPlan
-    drafts: dict[str, Draft] = field(default_factory=dict)
-    failed: set[str] = field(default_factory=set)
+    tellings: dict[str, list[_Telling]] = field(default_factory=dict)
+    drafts: list[Draft] = field(default_factory=list)
+    failed: int = 0
     told: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
     dropped_texts: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One clip that a span gave, or why it gave none: a span may be cut as it is, or into several."""
+
+    span: Span
+    clip: CutClip | None
+    failure: CutFailure
+
+
+@dataclass(frozen=True)
+class _Telling:
+    """A sample as the records of one locator lead to it; the same bytes under another locator lead to it once more."""
+
+    part: _Part
+    records: tuple[Record, ...]
+    video_sha256: str
+    entry: VideoEntry
 
 
 def work_unit(plan: UnitPlan, tools: MediaTools) -> UnitCommit:
@@ -70,18 +96,20 @@ def account(plan: UnitPlan, clips: UnitClips, limits: TextLimits) -> UnitResult:
         work.dropped_texts.update({f"{kind}/{reason}": count for kind, reason, count in record.dropped_texts})
     for video, entry in zip(plan.videos, clips.videos, strict=True):
         _account_video(video, entry, clips_of(entry), work)
+    for sample, tellings in work.tellings.items():
+        _account_sample(sample, tellings, work)
     _limit_texts(work, limits)
     return UnitResult(
         plan=plan,
-        samples=[draft.sample for draft in work.drafts.values()],
+        samples=[draft.sample for draft in work.drafts],
         texts=[
             sample_text(draft.sample.sample_id, draft.sample.source, text)
-            for draft in work.drafts.values()
+            for draft in work.drafts
             for text in draft.texts
         ],
         rejects=work.rejects,
         told=work.told,
-        failed=len(work.failed),
+        failed=work.failed,
         dropped_texts=dict(work.dropped_texts),
     )
 
@@ -99,16 +127,9 @@ def _account_video(video: PlannedVideo, entry: VideoEntry, outcome: CutOutcome, 
         return
     for index, records in enumerate(video.records):
         for part in _parts(index, video.spans[index], outcome):
-            _account_part(part, records, (outcome.video.sha256, entry), work)
-
-
-@dataclass(frozen=True)
-class _Part:
-    """One clip that a span gave, or why it gave none: a span may be cut as it is, or into several."""
-
-    span: Span
-    clip: CutClip | None
-    failure: CutFailure
+            sample = sample_id(work.plan.source, clip_id(outcome.video.sha256, *part.span))
+            telling = _Telling(part, records, outcome.video.sha256, entry)
+            work.tellings.setdefault(sample, []).append(telling)
 
 
 def _parts(index: int, span: Span, outcome: CutOutcome) -> list[_Part]:
@@ -121,49 +142,43 @@ def _parts(index: int, span: Span, outcome: CutOutcome) -> list[_Part]:
     return sorted([*clips, *failures], key=lambda part: part.span[0] or 0) or [_Part(span, None, whole)]
 
 
-def _account_part(part: _Part, records: tuple[Record, ...], origin: tuple[str, VideoEntry], work: UnitWork) -> None:
-    video_sha256, entry = origin
-    clip = clip_id(video_sha256, *part.span)
-    sample = sample_id(work.plan.source, clip)
-    first, others = records[0], records[1:]
-    if sample in work.drafts or sample in work.failed:
-        # The same bytes under another locator of this unit: another telling of a sample already planned.
-        others = records
-    else:
-        work.told.setdefault(first.record_id, ("expanded", sample))
-        if part.clip is not None:
-            facts = _sample((sample, clip, video_sha256), first, part)
-            work.drafts[sample] = Draft(replace(facts, rights=_rights(work.plan, entry)))
-        else:
-            work.failed.add(sample)
-            work.rejects.append(_reject(first, part.failure, entry, sample))
-    for record in others:
+def _account_sample(sample: str, tellings: list[_Telling], work: UnitWork) -> None:
+    """Keep a sample if any file with its bytes gave its clip; its first record expanded to it, the others merged."""
+    records = tuple(record for telling in tellings for record in telling.records)
+    work.told.setdefault(records[0].record_id, ("expanded", sample))
+    for record in records[1:]:
         work.told.setdefault(record.record_id, ("merged", sample))
-    if sample in work.drafts:
-        _tell(work.drafts[sample], records)
+    for telling in tellings:
+        if telling.part.clip is not None:
+            draft = Draft(_sample(sample, telling, telling.part.clip, work.plan))
+            _tell(draft, records)
+            work.drafts.append(draft)
+            return
+    work.failed += 1
+    work.rejects.append(_reject(records[0], tellings[0].part.failure, tellings[0].entry, sample))
 
 
-def _sample(ids: tuple[str, str, str], record: Record, part: _Part) -> Sample:
-    sample, clip, video_sha256 = ids
-    cut = part.clip
-    assert cut is not None
+def _sample(sample: str, telling: _Telling, cut: CutClip, plan: UnitPlan) -> Sample:
+    span = telling.part.span
     return Sample(
         sample_id=sample,
-        source=record.source,
-        clip_id=clip,
-        video_sha256=video_sha256,
-        start_us=part.span[0],
-        end_us=part.span[1],
-        locator=record.locator,
+        source=plan.source,
+        clip_id=clip_id(telling.video_sha256, *span),
+        video_sha256=telling.video_sha256,
+        start_us=span[0],
+        end_us=span[1],
+        locator=telling.records[0].locator,
         record_ids=(),
         media_sha256=cut.media_sha256,
         media_bytes=cut.media_bytes,
+        content_sha256=cut.content_sha256,
         duration_us=cut.duration_us,
         frames=cut.frames,
         fps_1e3=cut.fps_1e3,
         width_px=cut.width_px,
         height_px=cut.height_px,
         signals=cut.signals,
+        rights=_rights(plan, telling.entry),
     )
 
 
@@ -196,9 +211,7 @@ def _reject(record: Record, failure: CutFailure, entry: VideoEntry, sample: str 
 
 
 def _limit_texts(work: UnitWork, limits: TextLimits) -> None:
-    for draft in work.drafts.values():
-        draft.texts.sort(key=lambda text: (text.kind, text.text))
-        fitting = within_limits(draft.texts, limits)
-        surplus = draft.texts[len(fitting) :]
+    """Keep as many texts of each sample as it may hold; of its speech what begins nearest to the clip."""
+    for draft in work.drafts:
+        draft.texts, surplus = within_limits(sorted(draft.texts, key=draft.nearness), limits)
         work.dropped_texts.update(f"{text.kind}/{Reason.TEXT_SURPLUS.value}" for text in surplus)
-        draft.texts = list(fitting)

@@ -15,6 +15,7 @@ from curation.statistics import sum_ledgers
 from curation.store import LocalStore
 from curation.unit_parts import read_unit
 from curation.unit_reading import read_part
+from curation.verify_duplicates import duplicate_problems
 from schemas.arrow import RECORDS, SAMPLES, SELECTION, read_rows
 from schemas.canonical import sha256_hex
 from schemas.corpus import CorpusConfig
@@ -53,11 +54,14 @@ def verify_run(store: LocalStore, config: CorpusConfig) -> VerifyReport:
     """Recompute digests, sizes, counts, keys and ledgers of a whole run."""
     report = VerifyReport()
     commits = _verify_units(store, _scoring(store, report), report)
+    units_are_whole = not report.problems
     _verify_media(store, commits, report)
     manifests = _verify_manifests(store, report)
     damaged = bool(report.problems)
     if manifests:
         _verify_ledgers(store, config, commits, manifests[-1], report)
+        if units_are_whole:
+            report.problems.extend(duplicate_problems(store, commits, config.duplicates))
     if damaged:
         # What a damaged unit or manifest owned cannot be known: nothing but unfinished work may be called left over.
         report.leftovers = list(store.list("tmp"))
@@ -278,6 +282,9 @@ def _verify_selection(store: LocalStore, manifest: Manifest, statistics: Statist
     judged = sum(source.samples for source in statistics.sources)
     if selected != judged:
         report.problems.append(f"selection: {selected} rows; {judged} samples were judged")
+    told = {source.name: source.left_out_by_rule + source.left_out_as_duplicate for source in statistics.sources}
+    if selected - sharded != sum(told.values()):
+        report.problems.append(f"selection: {selected - sharded} samples are left out; the statistics say {told}")
     packed = sum(facts.samples for facts in manifest.shards)
     if sharded != packed:
         report.problems.append(f"selection: {sharded} samples go into shards; the manifest's shards hold {packed}")
@@ -288,7 +295,7 @@ def _find_leftovers(
 ) -> None:
     shards = _unlisted_shards(store, manifests)
     units = {commit.unit for commit in commits}
-    folders = ("records", "samples", "texts", "scores", "rejects")
+    folders = ("records", "samples", "texts", "scores", "embeddings", "rejects")
     files = [path for folder in folders for path in store.list(folder) if cache_group(path) is None]
     parts = [path for path in files if path.rsplit("/", 1)[1].partition(".")[0] not in units]
     clips = {clips_path(commit.clips) for commit in commits}

@@ -30,8 +30,8 @@ class Column:
     """One column.
 
     Attributes:
-        kind: text, mark, digest, count, decimal, share, score, loss, hours, seconds, bytes or check; the page aligns
-            and formats by it.
+        kind: text, mark, digest, count, decimal, distance, share, score, loss, hours, seconds, bytes or check; the page
+            aligns and formats by it.
         group: a heading over neighbouring columns of the same group, or "".
         hint: what the number is, in words, or "".
         detail: shown only when a reader asks for every column; CSV always has it.
@@ -64,11 +64,13 @@ class Notice:
     text: str
 
 
-def _text(key: str, label: str) -> Column:
+def text_column(key: str, label: str) -> Column:
+    """Return a column of words."""
     return Column(key=key, label=label, kind="text")
 
 
-def _count(key: str, label: str, group: str = "", hint: str = "") -> Column:
+def count_column(key: str, label: str, group: str = "", hint: str = "") -> Column:
+    """Return a column of counts."""
     return Column(key=key, label=label, kind="count", group=group, hint=hint)
 
 
@@ -128,7 +130,8 @@ def ledger_faults(ledger: LedgerCounts) -> tuple[str, ...]:
     told = ledger.records_expanded + ledger.records_merged + ledger.records_rejected
     if ledger.records_read != told:
         faults.append(f"records off by {ledger.records_read - told:+d}")
-    if ledger.records_expanded != ledger.samples_planned:
+    # A record whose span is made into parts plans several samples.
+    if ledger.records_expanded > ledger.samples_planned:
         faults.append(f"planned off by {ledger.samples_planned - ledger.records_expanded:+d}")
     told = ledger.samples_kept + ledger.samples_rejected
     if ledger.samples_planned != told:
@@ -140,16 +143,16 @@ def funnel_table(statistics: Statistics) -> Table:
     """Return both ledgers per source, each with its check."""
     group_records, group_samples, group_texts = "Records", "Samples", "Texts"
     columns = (
-        _text("source", "Source"),
-        _count("records_read", "read", group_records),
-        _count("records_expanded", "expanded", group_records, "records that planned a sample"),
-        _count("records_merged", "merged", group_records, "records whose sample another record had planned"),
-        _count("records_rejected", "rejected", group_records),
-        _count("samples_planned", "planned", group_samples),
-        _count("samples_kept", "kept", group_samples),
-        _count("samples_rejected", "rejected", group_samples),
-        _count("texts_kept", "kept", group_texts),
-        _count("texts_dropped", "dropped", group_texts, "a dropped text takes no clip with it"),
+        text_column("source", "Source"),
+        count_column("records_read", "read", group_records),
+        count_column("records_expanded", "expanded", group_records, "records that planned a sample"),
+        count_column("records_merged", "merged", group_records, "records whose sample another record had planned"),
+        count_column("records_rejected", "rejected", group_records),
+        count_column("samples_planned", "planned", group_samples),
+        count_column("samples_kept", "kept", group_samples),
+        count_column("samples_rejected", "rejected", group_samples),
+        count_column("texts_kept", "kept", group_texts),
+        count_column("texts_dropped", "dropped", group_texts, "a dropped text takes no clip with it"),
         Column(
             key="check",
             label="Check",
@@ -209,18 +212,18 @@ def score_table(statistics: Statistics) -> Table:
     """Return one row per source with its best-text scores, and VideoPrism's published shares as the last row."""
     score = "Best-text score"
     columns = (
-        _text("source", "Source"),
+        text_column("source", "Source"),
         Column(key="origin", label="Origin", kind="mark"),
-        _text("licence", "Licence"),
-        _count("samples", "Samples"),
+        text_column("licence", "Licence"),
+        count_column("samples", "Samples"),
         Column(key="hours", label="Hours", kind="hours"),
-        _count("scored", "scored", score),
+        count_column("scored", "scored", score),
         Column(key="mean", label="mean", kind="score", group=score),
         Column(key="p5", label="p5", kind="score", group=score, hint="lower edge of the 0.001 bin that holds it"),
         Column(key="p50", label="p50", kind="score", group=score, hint="lower edge of the 0.001 bin that holds it"),
         Column(key="p95", label="p95", kind="score", group=score, hint="lower edge of the 0.001 bin that holds it"),
         *_bucket_columns(),
-        _count("truncated_texts", "Truncated", hint="texts longer than the model reads"),
+        count_column("truncated_texts", "Truncated", hint="texts longer than the model reads"),
     )
     rows: list[tuple[Cell, ...]] = []
     for source in statistics.sources:
@@ -236,9 +239,9 @@ def score_table(statistics: Statistics) -> Table:
 def published_table() -> Table:
     """Return VideoPrism's corpora as published."""
     columns = (
-        _text("corpus", "Corpus"),
-        _text("captions", "Captions"),
-        _text("quality", "Quality"),
+        text_column("corpus", "Corpus"),
+        text_column("captions", "Captions"),
+        text_column("quality", "Quality"),
         Column(key="clips_millions", label="Clips, millions", kind="decimal"),
         Column(key="mean", label="Mean score", kind="score2"),
     )
@@ -251,11 +254,11 @@ def published_table() -> Table:
 def tier_table(statistics: Statistics) -> Table:
     """Return one row per source and tier; the share is of the source's samples in any tier."""
     columns = (
-        _text("source", "Source"),
+        text_column("source", "Source"),
         Column(key="tier", label="Tier", kind="tier"),
-        _count("samples", "Samples"),
+        count_column("samples", "Samples"),
         Column(key="share", label="Share of source", kind="share"),
-        _count("samples_sharded", "Sharded", hint="after duplicates were left out"),
+        count_column("samples_sharded", "Sharded", hint="after duplicates were left out"),
         Column(key="hours", label="Hours", kind="hours"),
         Column(key="bytes", label="Bytes", kind="bytes"),
     )
@@ -283,40 +286,21 @@ def reject_table(statistics: Statistics) -> Table:
 
     Up to WIDE_LIMIT sources each have a column; with more, each source has a row of its own instead.
     """
-    columns: tuple[Column, ...] = (_text("stage", "Stage"), _text("takes", "Takes out"), _text("reason", "Reason"))
+    columns: tuple[Column, ...] = (
+        text_column("stage", "Stage"),
+        text_column("takes", "Takes out"),
+        text_column("reason", "Reason"),
+    )
     counts = sorted(_reject_counts(statistics.sources).items(), key=lambda item: (-sum(item[1].values()), item[0]))
     rows: list[tuple[Cell, ...]] = []
     if len(statistics.sources) <= WIDE_LIMIT:
         names = [source.name for source in statistics.sources]
-        columns += (_count("total", "All"), *(_count(name, name, "Source") for name in names))
+        columns += (count_column("total", "All"), *(count_column(name, name, "Source") for name in names))
         rows += [(*key, sum(per.values()), *(per.get(name, 0) for name in names)) for key, per in counts]
     else:
-        columns += (_text("source", "Source"), _count("count", "Count"))
+        columns += (text_column("source", "Source"), count_column("count", "Count"))
         rows += [(*key, name, count) for key, per in counts for name, count in per.items()]
     return Table(name="rejects", title="Rejects and dropped texts", columns=columns, rows=tuple(rows))
-
-
-def duplicate_table(statistics: Statistics) -> Table:
-    """Return duplicate groups by pair of sources: a matrix for few sources, a list of pairs for many."""
-    groups: dict[tuple[str, str], int] = {}
-    for pair in statistics.duplicates.pairs:
-        groups[(pair.source, pair.other)] = pair.groups
-        groups[(pair.other, pair.source)] = pair.groups
-    touched = {name for key in groups for name in key}
-    names = [source.name for source in statistics.sources if source.name in touched]
-    title = "Groups that two sources share"
-    if len(names) <= WIDE_LIMIT:
-        columns = (_text("source", "Source"), *(_count(name, name) for name in names))
-        rows: list[tuple[Cell, ...]] = [(name, *(groups.get((name, other), 0) for other in names)) for name in names]
-        return Table(name="duplicates", title=title, columns=columns, rows=tuple(rows))
-    columns = (_text("source", "Source"), _text("other", "Other"), _count("groups", "Groups"))
-    listed = sorted(statistics.duplicates.pairs, key=lambda pair: (-pair.groups, pair.source, pair.other))
-    return Table(
-        name="duplicates",
-        title=title,
-        columns=columns,
-        rows=tuple((pair.source, pair.other, pair.groups) for pair in listed),
-    )
 
 
 def planted_table(planted: Mapping[str, Any]) -> Table:
@@ -324,7 +308,12 @@ def planted_table(planted: Mapping[str, Any]) -> Table:
 
     A value is either a number, or a mapping with `planted` and `found`; anything else is shown as text.
     """
-    columns = (_text("kind", "Kind"), _count("planted", "Planted"), _count("found", "Found"), _text("note", "Note"))
+    columns = (
+        text_column("kind", "Kind"),
+        count_column("planted", "Planted"),
+        count_column("found", "Found"),
+        text_column("note", "Note"),
+    )
     rows: list[tuple[Cell, ...]] = []
     for kind, value in planted.items():
         if isinstance(value, Mapping):

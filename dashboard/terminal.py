@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from rich.console import Console, Group, RenderableType
@@ -187,11 +187,16 @@ def _tiers(statistics: Statistics) -> Table:
 
 def _duplicates(statistics: Statistics, planted: tuple[int, int] | None) -> Table:
     found = statistics.duplicates
-    table = _table(f"Duplicates (exact, scope {found.scope}, {found.action})", "what", "count")
+    table = _table(f"Duplicates (scope {found.scope})", "what", "count")
     _row(table, "groups across locators or sources", found.groups)
     _row(table, "samples in them", found.samples_in_groups)
     _row(table, "samples left out of the shards", found.samples_removed)
     _row(table, "tellings merged inside a source", sum(source.samples_merged for source in statistics.sources))
+    for kind, samples in sorted(found.removed.items()):
+        _row(table, f"of them {kind}", samples)
+    _row(table, "samples in near groups, which weigh less", found.near)
+    for own in found.benchmarks:
+        _row(table, f"samples of {own.source} left out for {own.benchmark}", own.samples)
     for pair in found.pairs:
         _row(table, f"groups of {pair.source} and {pair.other}", pair.groups)
     if planted is not None:
@@ -201,24 +206,24 @@ def _duplicates(statistics: Statistics, planted: tuple[int, int] | None) -> Tabl
 
 
 def _rejects(statistics: Statistics) -> Table:
-    table = _table(
-        "Rejects and dropped texts (each listed in rejects/ with its input)",
-        "source",
-        "stage",
-        "scope",
-        "reason",
-        "count",
-        numbers_from=4,
+    return _reject_table(
+        (source.name, reject.stage, reject.scope, reject.reason, reject.count)
+        for source in statistics.sources
+        for reject in source.rejects
     )
-    for cells in _reject_rows(statistics):
+
+
+def _reject_table(rows: Iterable[tuple[str, str, str, str, int]]) -> Table:
+    title = "Rejects and dropped texts (each listed in rejects/ with its input)"
+    table = _table(title, "source", "stage", "scope", "reason", "count", numbers_from=4)
+    for cells in rows:
         _row(table, *cells)
     return table
 
 
-def _reject_rows(statistics: Statistics) -> Iterator[tuple[str, str, str, str, int]]:
-    for source in statistics.sources:
-        for reject in source.rejects:
-            yield source.name, reject.stage, reject.scope, reject.reason, reject.count
+def print_rejects(console: Console, rejects: Mapping[tuple[str, str, str, str], int]) -> None:
+    """Print what was rejected: (source, stage, scope, reason) -> how many."""
+    console.print(_reject_table((*key, count) for key, count in sorted(rejects.items())))
 
 
 def _training(training: Sequence[TrainingSummary]) -> Table:

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
-
+from curation.fetching import Reach
+from curation.media.extras import require_extras
 from curation.sources import check_source
-from curation.store import LocalStore
 from curation.verify import find_planted
-from dashboard import PageFacts, render_page
+from dashboard import render_page
+from pipelines.base import open_bases
 from pipelines.engine import EngineOptions
-from pipelines.run_folder import Run, only_build, open_run
-from pipelines.stages import ingest, judge, shard
+from pipelines.pages import page_facts
+from pipelines.run_folder import Run, only_build, open_run, read_run
+from pipelines.stages import BuildReport, ingest, judge, shard
 from pipelines.watching import Watcher
 from pipelines.world import planted_copies, render_sources
-from schemas.config_file import ConfigError
 from schemas.corpus import CorpusConfig
-from schemas.evaluation import Evaluation
+from schemas.cuts_file import load_cuts, with_cuts
 from schemas.manifest import Manifest
-from schemas.run import EVALUATION_JSON, REPORT_HTML, StageName, summary_path
+from schemas.run import REPORT_HTML, StageName
 from schemas.statistics import Statistics
-from schemas.training import TrainingSummary
-
-Document = TypeVar("Document", bound=BaseModel)
 
 ALL_STAGES: tuple[StageName, ...] = ("ingest", "judge", "shard")
 
@@ -37,6 +33,7 @@ class BuildResult:
 
     Attributes:
         limits_broken: one line per source that rejected more than its config allows.
+        rejects: (source, stage, scope, reason) -> how many, where a limit is broken.
         planted: for the built-in world, (copies planted, copies found).
     """
 
@@ -44,6 +41,7 @@ class BuildResult:
     statistics: Statistics | None
     manifest: Manifest | None
     limits_broken: Sequence[str]
+    rejects: Mapping[tuple[str, str, str, str], int]
     planted: tuple[int, int] | None
 
 
@@ -54,30 +52,38 @@ def build(
     *,
     stages: Sequence[StageName] = ALL_STAGES,
     watcher: Watcher | None = None,
+    reach: Reach | None = None,
 ) -> BuildResult:
     """Run the stages asked for, in their order.
 
+    Args:
+        reach: what fetching may connect to; None is hosts of the public internet only.
+
     Raises:
-        ConfigError: the folder is not this corpus's.
+        ConfigError: the folder is not this corpus's, its base is not one, or a package is missing that it asks for.
         LookupError: a stage before those asked for is not finished.
     """
     watcher = watcher or Watcher()
     # What is wrong with the flags or the sources is said before anything is written.
     engine.to_beam()
+    if "ingest" in stages:
+        require_extras(config)
     for source in config.sources:
-        check_source(source)
+        check_source(source, config.fetch_of(source))
     run = open_run(config, out)
     with only_build(run.root):
-        return _build(run, engine, stages, watcher)
+        if "ingest" in stages:
+            open_bases(run)
+        return _build(run, engine, stages, watcher, reach or Reach())
 
 
-def _build(run: Run, engine: EngineOptions, stages: Sequence[StageName], watcher: Watcher) -> BuildResult:
+def _build(run: Run, engine: EngineOptions, stages: Sequence[StageName], watcher: Watcher, reach: Reach) -> BuildResult:
     config = run.config
-    limits_broken: Sequence[str] = ()
+    report = BuildReport()
     statistics, manifest = None, None
     if "ingest" in stages:
         render_sources(config, run.root, watcher)
-        limits_broken = ingest(run, engine, watcher).limits_broken
+        report = ingest(run, engine, watcher, reach)
     if "judge" in stages:
         statistics = judge(run, engine, watcher)
     if "shard" in stages:
@@ -87,7 +93,14 @@ def _build(run: Run, engine: EngineOptions, stages: Sequence[StageName], watcher
     planted = _planted(run, config) if statistics is not None else None
     if statistics is not None and manifest is not None:
         write_report(run, statistics, manifest, planted)
-    return BuildResult(run=run, statistics=statistics, manifest=manifest, limits_broken=limits_broken, planted=planted)
+    return BuildResult(
+        run=run,
+        statistics=statistics,
+        manifest=manifest,
+        limits_broken=report.limits_broken,
+        rejects=report.rejects,
+        planted=planted,
+    )
 
 
 def _planted(run: Run, config: CorpusConfig) -> tuple[int, int] | None:
@@ -98,43 +111,14 @@ def _planted(run: Run, config: CorpusConfig) -> tuple[int, int] | None:
 
 def write_report(run: Run, statistics: Statistics, manifest: Manifest, planted: tuple[int, int] | None) -> None:
     """Write the page of a run."""
-    page = render_page(statistics, page_facts(run.store, manifest, planted))
+    page = render_page(statistics, page_facts(run.store, statistics, manifest, planted))
     run.store.write(REPORT_HTML, page.encode("utf-8"))
 
 
-def page_facts(store: LocalStore, manifest: Manifest, planted: tuple[int, int] | None) -> PageFacts:
-    """Return what the page says beside the statistics."""
-    training, evaluation = trained(store)
-    return PageFacts(
-        title=manifest.corpus,
-        manifest_version=manifest.version,
-        shards=len(manifest.shards),
-        shard_bytes=sum(shard.bytes for shard in manifest.shards),
-        planted_duplicates=None if planted is None else {"copied files": {"planted": planted[0], "found": planted[1]}},
-        training=training,
-        evaluation=evaluation,
-    )
-
-
-def trained(store: LocalStore) -> tuple[tuple[TrainingSummary, ...], Evaluation | None]:
-    """Return the summaries of a run's finished training stages and its evaluation, as far as they are there.
-
-    An evaluation of other weights than the stages hold now (one was trained again since) is left out.
+def config_with_cuts(config: CorpusConfig, cuts: Path, out: Path) -> CorpusConfig:
+    """Return a corpus config with the cuts of a file, for a run that was scored as the file says.
 
     Raises:
-        ConfigError: one of these files cannot be read.
+        ConfigError: the file cannot be read, or is not of this corpus and this run's scores.
     """
-    parsed = [_parsed(store, summary_path(stage), TrainingSummary) for stage in (1, 2)]
-    summaries = tuple(found for found in parsed if found is not None)
-    evaluation = _parsed(store, EVALUATION_JSON, Evaluation)
-    current = evaluation is not None and evaluation.is_of(summary.weights_sha256 for summary in summaries)
-    return summaries, evaluation if current else None
-
-
-def _parsed(store: LocalStore, path: str, model: type[Document]) -> Document | None:
-    if not store.exists(path):
-        return None
-    try:
-        return model.model_validate_json(store.read(path))
-    except ValidationError as error:
-        raise ConfigError(f"{path}: cannot be read; remove it, and train or evaluate again") from error
+    return with_cuts(config, load_cuts(cuts), read_run(out).scorer)

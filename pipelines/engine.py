@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.runners.portability.fn_api_runner import worker_handlers
 
 EMBEDDED_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 # Names that mean the embedded runner. Plain DirectRunner would first try to download another runner.
 _EMBEDDED_NAMES = ("DirectRunner", "FnApiRunner", EMBEDDED_RUNNER)
+_THREADS = "multi_threading"
 
 
 class EngineOptionsError(ValueError):
@@ -55,7 +57,7 @@ class EngineOptions:
         workers = os.cpu_count() or 1
         return [
             f"--runner={EMBEDDED_RUNNER}",
-            "--direct_running_mode=multi_threading",
+            f"--direct_running_mode={_THREADS}",
             f"--direct_num_workers={workers}",
         ]
 
@@ -83,5 +85,9 @@ def _is_negation(name: str, names: set[str]) -> bool:
 @contextmanager
 def running(options: EngineOptions) -> Iterator[beam.Pipeline]:
     """Yield a pipeline; leaving the block runs it to its end and raises when it failed."""
+    # Beam 2.77's embedded runner flushes its streams every second from a thread of their own, with no lock between the
+    # two, and so do its worker threads: elements that are being written then are lost or torn, and a job loses rows
+    # without a word. At 0 a stream is flushed by size alone, by the thread that writes. There is no option for it.
+    worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = 0
     with beam.Pipeline(options=options.to_beam()) as pipeline:
         yield pipeline

@@ -9,37 +9,26 @@ from typing import Any
 
 import apache_beam as beam
 
-from curation.fetching import FetchCache, FetcherFamily, HostBrokenError
+from curation.fetching import FetchCache, FetcherFamily, HostBrokenError, Reach
 from curation.media import FramePlan, MediaSandbox
+from curation.media.extras import OCR, TRANSNET, extras_of
+from curation.media.with_models import ModelCut
 from curation.progress import FileReporter
+from curation.row_spool import Block
 from curation.score_batches import ScoredBatch
 from curation.store import LocalStore
 from curation.unit_media import MediaTools
 from curation.unit_parts import finished_scores, read_commit
-from curation.unit_plan import IngestFacts, UnitInput, plan_unit
+from curation.unit_plan import IngestFacts, plan_unit
 from curation.unit_scoring import ensure_strips, finish_scores, unit_batches
 from curation.unit_work import work_unit
 from pipelines.engine import EngineOptions, running
-from pipelines.reading import ReadSources
+from pipelines.grouping import Grouping, GroupRows, Place
 from pipelines.scoring import ScoreBatches, ScoringOptions
 from schemas.corpus import CorpusConfig
-from schemas.records import Record, Reject
 from schemas.statistics import ScorerFacts
-from schemas.units import unit_bits, unit_bucket
 
 INGEST = "ingest"
-Item = Record | Reject
-Keyed = tuple[tuple[str, str], Item]
-
-
-def place_of(item: Item) -> str:
-    """Return what an item's bucket is a hash of: its locator, or for a row that became no record its own id."""
-    return item.locator if isinstance(item, Record) else item.record_id or ""
-
-
-def by_place(item: Item) -> Keyed:
-    """Return ((source, place), item)."""
-    return (item.source, place_of(item)), item
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +42,8 @@ class IngestJob:
         scorer: what defines the scores.
         scoring: how workers come to them.
         folder: the stage's scratch folder.
+        reach: what fetching may connect to.
+        grouping: how rows come to their units.
     """
 
     config: CorpusConfig
@@ -62,6 +53,8 @@ class IngestJob:
     scorer: ScorerFacts
     scoring: ScoringOptions
     folder: str
+    reach: Reach
+    grouping: Grouping
 
 
 class WorkUnit(beam.DoFn):
@@ -76,14 +69,17 @@ class WorkUnit(beam.DoFn):
     def setup(self) -> None:
         self.sources = {source.name: source for source in self.job.config.sources}
         self.sandbox = MediaSandbox()
+        self.cut = with_models(self.sandbox, self.job.config)
         self.store = LocalStore(self.job.root)
         self.reporter = FileReporter(self.job.root, INGEST)
-        self.fetchers = FetcherFamily(self.job.config.fetch, cache=fetch_cache(self.job.config, self.store))
+        cache = fetch_cache(self.job.config, self.store)
+        self.fetchers = FetcherFamily(self.job.config.fetch, cache=cache, world=self.job.reach.world())
 
-    def process(self, element: tuple[tuple[str, int], Iterable[Item]], bits: dict[str, int]) -> Iterator[str]:
-        (source, bucket), items = element
+    def process(self, element: tuple[Place, Iterable[Block]], bits: dict[str, int]) -> Iterator[str]:
+        place, blocks = element
+        source = place[0]
         started = time.monotonic()
-        unit = UnitInput(source=source, bucket=bucket, bits=bits[source], items=tuple(items))
+        unit = self.job.grouping.unit_input(place, bits[source], blocks)
         plan = plan_unit(unit, self.sources[source], self.job.facts)
         try:
             work_unit(plan, self._tools(source))
@@ -100,13 +96,26 @@ class WorkUnit(beam.DoFn):
             config=config,
             store=self.store,
             fetcher=self.fetchers.fetcher(config.fetch_of(self.sources[source])),
-            cut=self.sandbox.cut,
+            cut=self.cut,
             frames=self.job.frames,
             reporter=self.reporter,
         )
 
     def teardown(self) -> None:
         self.sandbox.close()
+
+
+def with_models(sandbox: MediaSandbox, config: CorpusConfig) -> ModelCut:
+    """Return a sandbox's cut with the models that a corpus asks for; a worker without their packages fails here."""
+    from curation.media.shot_model import TransNet
+    from curation.media.text_area import RapidTextFinder
+
+    asked = extras_of(config)
+    return ModelCut(
+        sandbox.cut,
+        find_text=RapidTextFinder() if OCR in asked else None,
+        predict_shots=TransNet() if TRANSNET in asked else None,
+    )
 
 
 def fetch_cache(config: CorpusConfig, store: LocalStore) -> FetchCache:
@@ -171,17 +180,6 @@ class ScoreUnits(beam.PTransform):
         return (cut.finished, written) | "AllUnits" >> beam.Flatten()
 
 
-class ReportPlanned(beam.DoFn):
-    """Tells the watcher how many videos a source has; passes the count on."""
-
-    def __init__(self, root: str) -> None:
-        self.root = root
-
-    def process(self, element: tuple[str, int]) -> Iterator[tuple[str, int]]:
-        FileReporter(self.root, INGEST).report("planned", {"videos": element[1]})
-        yield element
-
-
 class IngestSources(beam.PTransform):
     """All sources of a corpus -> names of committed units."""
 
@@ -190,35 +188,13 @@ class IngestSources(beam.PTransform):
         self.job = job
 
     def expand(self, pipeline: beam.Pipeline) -> beam.PCollection[str]:
-        """Wire the job; only records, which are references, are shuffled."""
-        items = pipeline | "ReadSources" >> ReadSources(self.job.config) | "KeyByLocator" >> beam.Map(by_place)
-        grouped = items | "GroupByLocator" >> beam.GroupByKey()
-        locators = (
-            grouped
-            | "SourceOfLocator" >> beam.Map(lambda group: (group[0][0], 1))
-            | "LocatorsPerSource" >> beam.CombinePerKey(sum)
-            | "ReportPlanned" >> beam.ParDo(ReportPlanned(self.job.root))
-        )
-        per_unit = self.job.config.videos_per_unit
-        bits = locators | "UnitBits" >> beam.MapTuple(lambda source, count: (source, unit_bits(count, per_unit)))
-        as_dict = beam.pvalue.AsDict(bits)
+        """Wire the job; names of files are shuffled."""
+        units, bits = pipeline | "GroupRows" >> GroupRows(self.job.grouping)
         return (
-            grouped
-            | "KeyByUnit" >> beam.FlatMap(key_by_unit, bits=as_dict)
-            | "GroupByUnit" >> beam.GroupByKey()
-            | "WorkUnit" >> beam.ParDo(WorkUnit(self.job), bits=as_dict)
+            units
+            | "WorkUnit" >> beam.ParDo(WorkUnit(self.job), bits=beam.pvalue.AsDict(bits))
             | "ScoreUnits" >> ScoreUnits(self.job)
         )
-
-
-def key_by_unit(
-    group: tuple[tuple[str, str], Iterable[Item]], bits: dict[str, int]
-) -> Iterator[tuple[tuple[str, int], Item]]:
-    """Yield ((source, bucket), item) for each item of a locator."""
-    (source, locator), items = group
-    bucket = unit_bucket(source, locator, bits[source])
-    for item in items:
-        yield (source, bucket), item
 
 
 class WriteNames(beam.DoFn):

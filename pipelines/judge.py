@@ -1,263 +1,193 @@
-"""The judge job: scores -> histograms -> cuts -> tiers -> duplicate groups -> selection. Reads no media."""
+"""The judge job: scores -> histograms -> duplicates -> cuts -> tiers -> selection. Reads no media.
+
+Groups of units stay where they are; what travels are their names, numbers of ids, and tables that add up.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import apache_beam as beam
+import polars as pl
 
-from curation.duplicates import duplicate_key
-from curation.histogram import HistogramCounts
-from curation.judging import (
-    HistogramKey,
-    Judged,
-    Tally,
-    judge_sample,
-    score_counts,
-    select_group,
-    tally_group,
-    tally_sample,
-    tally_selection,
-)
-from curation.packing import Size, add_sizes, bits_wanted, fine_size, levels_of
-from curation.store import LocalStore
+from curation.judging import tables
+from curation.judging.rows import SAMPLES_PER_GROUP, UnitGroup, group_units
+from curation.judging.selection import bits_needed
+from curation.judging.sums import unpack
+from curation.judging.twins import tallied
+from curation.statistics import yield_bins
 from curation.tiers import resolve_cuts
-from curation.unit_reading import SampleFacts, count_rejects, merge_facts, read_facts
-from pipelines.combiners import CountScores
+from pipelines.combiners import AddUp, Packed, parts
 from pipelines.engine import EngineOptions, running
-from pipelines.units import ScoredUnits
-from schemas.arrow import SELECTION, parquet_bytes, plain_row
-from schemas.canonical import canonical_json
-from schemas.corpus import CorpusConfig
-from schemas.ids import bucket_of, stable_id
-from schemas.records import Selection
-from schemas.run import selection_path
-from schemas.statistics import BEST_TEXT, ResolvedCuts
-from schemas.units import unit_bits
+from pipelines.judge_steps import (
+    CountTiers,
+    CountYields,
+    DecideTwins,
+    FindRepeats,
+    JudgeJob,
+    MakeFacts,
+    MakeMergedFacts,
+    MergeTellings,
+    ReadBase,
+    ReadEdges,
+    TellNumbers,
+    WriteSelection,
+)
+from pipelines.scratch import write_scratch, write_table
+from schemas.corpus import CorpusConfig, ShardOptions
+from schemas.run import BASE_FOLDER, EDGES_FOLDER
+from schemas.statistics import ResolvedCuts
+from schemas.units import UnitCommit
 
-# Rows of one selection part, about; a part is a hash bucket of a source's samples.
-SAMPLES_PER_PART = 50_000
-# Tallies are spread over 2**bits files, so that no element of the shuffle grows with the number of sources.
-TALLY_FILE_BITS = 4
-
-
-def write_scratch(root: str, folder: str, name: str, value: Any) -> str:
-    """Write one JSON file of a stage's scratch folder and return its name; done twice, it is the same file."""
-    LocalStore(root).write(f"{folder}/{name}.json", canonical_json(value))
-    return name
-
-
-class ReadFacts(beam.DoFn):
-    """Unit name -> (sample id, facts); counts of rejects go to the output `tallies`."""
-
-    def __init__(self, units: ScoredUnits) -> None:
-        self.units = units
-
-    def process(self, unit: str) -> Iterator[Any]:
-        store = self.units.store
-        commit = self.units.read(unit)
-        for facts in read_facts(store, commit):
-            yield facts.sample_id, facts
-        for (stage, scope, reason), count in sorted(count_rejects(store, commit).items()):
-            yield beam.pvalue.TaggedOutput("tallies", (("reject", commit.source, stage, scope, reason), count))
+# Ids that are compared at once: 16 bytes each.
+IDS_PER_PARTITION = 2_000_000
+MAX_PARTITION_BITS = 12
 
 
-def merge_tellings(group: tuple[str, Iterable[SampleFacts]]) -> tuple[SampleFacts, int]:
-    """Return a sample of all units that told of it, and how many did."""
-    tellings = list(group[1])
-    return merge_facts(tellings), len(tellings)
+class JudgeGroups(beam.PTransform):
+    """Groups of units, and edges -> everything judged, written to the run and to the stage's scratch folder."""
 
-
-def cuts_of_source(element: tuple[str, HistogramCounts], config: CorpusConfig) -> tuple[str, ResolvedCuts]:
-    """Return (source, its cuts as numbers)."""
-    name, best = element
-    source = next(source for source in config.sources if source.name == name)
-    return name, resolve_cuts(config.cuts_of(source), source.origin, best)
-
-
-def judge(element: tuple[SampleFacts, int], cuts: dict[str, ResolvedCuts], config: CorpusConfig) -> tuple[str, Judged]:
-    """Return (duplicate key, judged sample)."""
-    facts = element[0]
-    judged = judge_sample(facts, cuts[facts.source], config.scorer.aggregation)
-    if config.duplicates.scope == "off":
-        return facts.sample_id, judged
-    return duplicate_key(facts.media_sha256, facts.source, config.duplicates), judged
-
-
-def with_bucket(row: Selection, bits: dict[tuple[str, str], int]) -> Selection:
-    """Return a selection row with its shard bucket, when it goes into a shard at all."""
-    if row.shard_bucket is None:
-        return row
-    return replace(row, shard_bucket=bucket_of(row.sample_id, bits[row.tier, row.source]))
-
-
-def keyed_size(row: Selection) -> tuple[tuple[str, str, int], Size]:
-    """Return ((tier, source, fine bucket), size) of a row."""
-    bucket, size = fine_size(row)
-    return (row.tier, row.source, bucket), size
-
-
-def keyed_levels(
-    element: tuple[tuple[str, str, int], Size],
-) -> Iterator[tuple[tuple[str, str, int, int], Size]]:
-    """Yield ((tier, source, bits, bucket), size) for each number of bits."""
-    (tier, source, bucket), size = element
-    for (bits, coarse), same_size in levels_of(bucket, size):
-        yield (tier, source, bits, coarse), same_size
-
-
-class WriteSelection(beam.DoFn):
-    """((source, part), rows) -> one Parquet part of the selection, rows by sample id."""
-
-    def __init__(self, root: str) -> None:
-        self.root = root
-
-    def process(self, element: tuple[tuple[str, int], Iterable[Selection]]) -> Iterator[str]:
-        (source, part), rows = element
-        ordered = sorted(rows, key=lambda row: row.sample_id)
-        path = selection_path(source, part)
-        LocalStore(self.root).write(path, parquet_bytes([plain_row(row) for row in ordered], SELECTION))
-        yield path
-
-
-class JudgeSamples(beam.PTransform):
-    """Unit names -> everything judged, written to the run and to the stage's scratch folder."""
-
-    def __init__(self, config: CorpusConfig, units: ScoredUnits, folder: str) -> None:
+    def __init__(self, job: JudgeJob) -> None:
         super().__init__()
-        self.config = config
-        self.scored_units = units
-        self.root = units.root
-        self.folder = folder
+        self.job = job
 
-    def expand(self, units: beam.PCollection[str]) -> None:
-        """Wire the job; facts without text or media are shuffled."""
-        config, root, folder = self.config, self.root, self.folder
-        read = units | "ReadFacts" >> beam.ParDo(ReadFacts(self.scored_units)).with_outputs("tallies", main="facts")
-        merged = read.facts | "GroupBySample" >> beam.GroupByKey() | "MergeTellings" >> beam.Map(merge_tellings)
-        cuts = self._histograms(merged)
-        judged = merged | "Judge" >> beam.Map(judge, cuts=beam.pvalue.AsDict(cuts), config=config)
-        groups = (
-            judged
-            | "GroupByClip" >> beam.GroupByKey()
-            | "SelectGroup" >> beam.MapTuple(lambda key, group: select_group(key, list(group), config))
+    def expand(self, inputs: Mapping[str, beam.PCollection]) -> None:
+        """Wire the job: `groups` of units, and paths of `edges` between their clips and of samples of the `base`."""
+        job, groups, edges = self.job, inputs["groups"], inputs["edges"]
+        named = groups | "ByName" >> beam.Map(lambda group: (group.name, group))
+        found = self._repeats(groups)
+        facts = (
+            {"group": named, "told": found.told}
+            | "JoinRepeats" >> beam.CoGroupByKey()
+            | "MakeFacts" >> beam.ParDo(MakeFacts(job)).with_outputs("counts", "candidates", "tellings", main="groups")
         )
-        rows = groups | "Rows" >> beam.FlatMap(lambda group: group)
-        self._selection(rows)
-        tallies = (
-            read.tallies,
-            merged | "TallySamples" >> beam.FlatMap(lambda element: tally_sample(*element)),
-            self._tally_videos(merged),
-            rows | "TallySelection" >> beam.FlatMap(tally_selection),
-            groups | "TallyGroups" >> beam.FlatMap(tally_group),
+        merged = self._merged(named, facts.tellings)
+        known = inputs["base"] | "ReadBase" >> beam.ParDo(ReadBase(job))
+        candidates = (facts.candidates, merged.candidates, known) | "AllCandidates" >> beam.Flatten()
+        decided = (
+            {"candidates": candidates, "edges": edges | "ReadEdges" >> beam.ParDo(ReadEdges(job))}
+            | "ByDuplicateGroup" >> beam.CoGroupByKey()
+            | "DecideTwins" >> beam.ParDo(DecideTwins(job)).with_outputs("tallies", main="decisions")
         )
+        yields = (
+            {"group": facts.groups, "merged": merged.places, "decisions": decided.decisions}
+            | "JoinDecisions" >> beam.CoGroupByKey()
+            | "CountYields" >> beam.ParDo(CountYields(job)).with_outputs("yields", "concepts", main="groups")
+        )
+        sums = yields.yields | "AddYields" >> beam.CombinePerKey(AddUp())
+        cuts = beam.pvalue.AsDict(sums | "ResolveCuts" >> beam.Map(cuts_of_source, config=job.config))
+        tiers = yields.groups | "CountTiers" >> beam.ParDo(CountTiers(job), cuts).with_outputs("sizes", main="counts")
+        self._select(yields.groups, cuts, self._bits(tiers.sizes), self._concepts(yields.concepts))
+        counts = (found.counts, facts.counts, merged.counts, self._tallies(decided.tallies), tiers.counts)
+        added = counts | "AllCounts" >> beam.Flatten() | "AddCounts" >> beam.CombinePerKey(AddUp())
         _ = (
+            (sums, added)
+            | "AllSums" >> beam.Flatten()
+            | "WriteTables"
+            >> beam.MapTuple(lambda key, packed: write_table(job.root, job.folder, packed[0], key, packed[1]))
+        )
+
+    def _repeats(self, groups: beam.PCollection[UnitGroup]) -> beam.pvalue.DoOutputsTuple:
+        return (
+            groups
+            | "TellNumbers" >> beam.ParDo(TellNumbers(self.job))
+            | "ByPartition" >> beam.GroupByKey()
+            | "FindRepeats" >> beam.ParDo(FindRepeats(self.job)).with_outputs("told", main="counts")
+        )
+
+    def _merged(self, named: beam.PCollection, tellings: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
+        merged = tellings | "BySample" >> beam.GroupByKey() | "MergeTellings" >> beam.ParDo(MergeTellings())
+        return (
+            {"group": named, "merged": merged}
+            | "JoinMerged" >> beam.CoGroupByKey()
+            | "MakeMergedFacts"
+            >> beam.ParDo(MakeMergedFacts(self.job)).with_outputs("counts", "candidates", main="places")
+        )
+
+    def _tallies(self, tallies: beam.PCollection) -> beam.PCollection:
+        return (
             tallies
-            | "AllTallies" >> beam.Flatten()
             | "SumTallies" >> beam.CombinePerKey(sum)
-            | "KeyTallies" >> beam.Map(lambda pair: (bucket_of(stable_id(*pair[0]), TALLY_FILE_BITS), pair))
-            | "GroupTallies" >> beam.GroupByKey()
-            | "WriteTallies"
-            >> beam.MapTuple(
-                lambda bucket, pairs: write_scratch(
-                    root, folder, f"tallies-{bucket:02d}", sorted([list(key), value] for key, value in pairs)
-                )
-            )
+            | "TableOfTally" >> beam.FlatMap(lambda element: parts(*tallied(*element)))
         )
 
-    def _histograms(self, merged: beam.PCollection) -> beam.PCollection[tuple[str, ResolvedCuts]]:
-        config, root, folder = self.config, self.root, self.folder
-        counts = (
-            merged
-            | "ScoreCounts" >> beam.FlatMap(lambda element: score_counts(element[0], config.scorer.aggregation))
-            | "Histograms" >> beam.CombinePerKey(CountScores())
-        )
-        _ = counts | "WriteHistograms" >> beam.MapTuple(
-            lambda key, value: write_scratch(
-                root, folder, "histogram-" + "-".join(key), value.summary(key[1], key[2]).model_dump(mode="json")
-            )
-        )
-        # A source without any score has cuts too: an empty histogram stands for it.
-        nothing = (
-            merged.pipeline
-            | "SourceNames" >> beam.Create([source.name for source in config.sources])
-            | "NoScores" >> beam.Map(lambda name: (name, HistogramCounts()))
-        )
-        best = counts | "BestText" >> beam.FlatMap(best_of_source)
-        return (
-            (best, nothing)
-            | "BestOrNone" >> beam.Flatten()
-            | "OnePerSource" >> beam.CombinePerKey(merge_counts)
-            | "ResolveCuts" >> beam.Map(cuts_of_source, config=config)
-        )
-
-    def _tally_videos(self, merged: beam.PCollection) -> beam.PCollection[Tally]:
-        return (
-            merged
-            | "Videos" >> beam.Map(lambda element: (element[0].source, element[0].video_sha256))
-            | "DistinctVideos" >> beam.Distinct()
-            | "TallyVideos" >> beam.Map(lambda pair: (("videos", pair[0]), 1))
-        )
-
-    def _selection(self, rows: beam.PCollection[Selection]) -> None:
-        config, root, folder = self.config, self.root, self.folder
-        sharded = rows | "Sharded" >> beam.Filter(lambda row: row.shard_bucket is not None)
+    def _bits(self, sizes: beam.PCollection) -> beam.pvalue.AsDict:
+        job = self.job
         bits = (
-            sharded
-            | "FineSizes" >> beam.Map(keyed_size)
-            | "AddFineSizes" >> beam.CombinePerKey(add_sizes)
-            | "Levels" >> beam.FlatMap(keyed_levels)
-            | "AddSizes" >> beam.CombinePerKey(add_sizes)
-            | "BitsWanted"
-            >> beam.MapTuple(lambda key, size: ((key[0], key[1]), bits_wanted(key[2], size, config.shards)))
-            | "BucketBits" >> beam.CombinePerKey(max)
+            sizes
+            | "AddSizes" >> beam.CombinePerKey(AddUp())
+            | "ByTierAndSource" >> beam.MapTuple(lambda key, packed: (tuple(key.split("/")[1:3]), packed[1]))
+            | "AllBlocks" >> beam.GroupByKey()
+            | "BitsNeeded" >> beam.Map(bits_of_place, options=job.config.shards)
         )
         _ = bits | "WriteBits" >> beam.MapTuple(
-            lambda place, value: write_scratch(root, folder, "bits-" + "-".join(place), [*place, value])
+            lambda place, value: write_scratch(job.root, job.folder, "bits-" + "-".join(place), [*place, value])
         )
-        parts = (
-            rows
-            | "SourceOfRow" >> beam.Map(lambda row: (row.source, 1))
-            | "RowsPerSource" >> beam.CombinePerKey(sum)
-            | "PartBits" >> beam.MapTuple(lambda source, count: (source, unit_bits(count, SAMPLES_PER_PART)))
-        )
+        return beam.pvalue.AsDict(bits)
+
+    def _concepts(self, concepts: beam.PCollection) -> beam.pvalue.AsDict:
+        counted = concepts | "AddConcepts" >> beam.CombinePerKey(AddUp())
+        return beam.pvalue.AsDict(counted | "ConceptCounts" >> beam.FlatMap(concept_counts))
+
+    def _select(
+        self,
+        groups: beam.PCollection[UnitGroup],
+        cuts: beam.pvalue.AsDict,
+        bits: beam.pvalue.AsDict,
+        concepts: beam.pvalue.AsDict,
+    ) -> None:
+        root, folder = self.job.root, self.job.folder
         _ = (
-            rows
-            | "WithBucket" >> beam.Map(with_bucket, bits=beam.pvalue.AsDict(bits))
-            | "KeyByPart"
-            >> beam.Map(
-                lambda row, bits: ((row.source, bucket_of(row.sample_id, bits[row.source])), row),
-                bits=beam.pvalue.AsDict(parts),
-            )
-            | "GroupByPart" >> beam.GroupByKey()
-            | "WriteSelection" >> beam.ParDo(WriteSelection(root))
+            groups
+            | "WriteSelection" >> beam.ParDo(WriteSelection(self.job), cuts, bits, concepts)
             | "NoteSelection"
             >> beam.Map(lambda path: write_scratch(root, folder, "part-" + path.rsplit("/", 1)[1], path))
         )
 
 
-def best_of_source(element: tuple[HistogramKey, HistogramCounts]) -> Iterator[tuple[str, HistogramCounts]]:
-    """Yield (source, histogram) of the chosen texts."""
-    (source, kind, _), counts = element
-    if kind == BEST_TEXT:
-        yield source, counts
+def cuts_of_source(element: tuple[str, Packed], config: CorpusConfig) -> tuple[str, ResolvedCuts]:
+    """Return (source, its cuts as numbers) from the source's part of the table `yields`."""
+    key, packed = element
+    name = key.split("/")[1]
+    source = next(source for source in config.sources if source.name == name)
+    return name, resolve_cuts(config.cuts_of(source), source.origin, yield_bins(unpack(packed[1])))
 
 
-def merge_counts(parts: Iterable[HistogramCounts]) -> HistogramCounts:
-    """Return the sum of histograms."""
-    merged = HistogramCounts()
-    for part in parts:
-        merged.merge(part)
-    return merged
+def bits_of_place(
+    element: tuple[tuple[str, str], Iterable[bytes]], options: ShardOptions
+) -> tuple[tuple[str, str], int]:
+    """Return ((tier, source), hash bits of its shards)."""
+    place, blocks = element
+    return place, bits_needed(pl.concat([unpack(block) for block in blocks]), options)
 
 
-def run_judge(config: CorpusConfig, units: ScoredUnits, engine: EngineOptions, folder: str) -> None:
-    """Run the job; afterwards the selection is written, and `folder` holds the counts."""
+def concept_counts(element: tuple[str, Packed]) -> Iterator[tuple[str, int]]:
+    """Yield (concept, in how many sharded samples it is named)."""
+    yield from unpack(element[1][1]).select("concept", "samples").iter_rows()
+
+
+def partition_bits(commits: Iterable[UnitCommit]) -> int:
+    """Return how many bits split a corpus's ids into parts that are compared at once."""
+    samples, bits = sum(commit.ledger.samples_kept for commit in commits), 0
+    while bits < MAX_PARTITION_BITS and samples > IDS_PER_PARTITION << bits:
+        bits += 1
+    return bits
+
+
+def run_judge(
+    job: JudgeJob, commits: Sequence[UnitCommit], engine: EngineOptions, group_samples: int = SAMPLES_PER_GROUP
+) -> None:
+    """Run the job over units; afterwards the selection is written, and the job's folder holds the sums."""
+    groups = group_units(commits, group_samples)
     with running(engine) as pipeline:
-        _ = (
-            pipeline
-            | "Units" >> beam.Create(units.names, reshuffle=True)
-            | "JudgeSamples" >> JudgeSamples(config, units, folder)
-        )
+        inputs = {
+            "groups": pipeline | "Groups" >> beam.Create(groups, reshuffle=True),
+            "base": pipeline | "BaseFiles" >> beam.Create(list(job.units.store.list(BASE_FOLDER)), reshuffle=True),
+            "edges": pipeline | "EdgeFiles" >> beam.Create(list(job.units.store.list(EDGES_FOLDER)), reshuffle=True),
+        }
+        inputs | "JudgeGroups" >> JudgeGroups(job)
+
+
+def whole_tables(found: dict[str, list[pl.DataFrame]]) -> dict[str, pl.DataFrame]:
+    """Return table -> the sum of its parts."""
+    return {name: tables.TABLES[name].add_up(pieces) for name, pieces in found.items()}

@@ -1,4 +1,4 @@
-"""Sources -> files -> pieces -> rows: reading shared out among workers, however long one file is."""
+"""Sources -> files -> pieces: reading shared out among workers, however long one file is."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Iterator
 
 import apache_beam as beam
 
-from curation.sources import list_source, read_piece, split_source_file
+from curation.sources import list_source, split_source_file
 from curation.sources.files import SourceFile
 from curation.sources.pieces import PIECE_BYTES, Piece
 from schemas.corpus import CorpusConfig, SourceConfig
-from schemas.records import Record, Reject
 
 
 class _OfSources(beam.DoFn):
@@ -26,8 +25,11 @@ class _OfSources(beam.DoFn):
 class ListFiles(beam.DoFn):
     """Source -> its files."""
 
+    def __init__(self, config: CorpusConfig) -> None:
+        self.config = config
+
     def process(self, source: SourceConfig) -> Iterator[SourceFile]:
-        yield from list_source(source)
+        yield from list_source(source, self.config.fetch_of(source))
 
 
 class SplitFile(_OfSources):
@@ -41,17 +43,10 @@ class SplitFile(_OfSources):
         yield from split_source_file(file, self.sources[file.source], self.piece_bytes)
 
 
-class ReadPiece(_OfSources):
-    """Piece -> a record or a reject for each of its rows."""
+class FindPieces(beam.PTransform):
+    """All sources of a corpus -> the pieces of their files, spread among workers.
 
-    def process(self, piece: Piece) -> Iterator[Record | Reject]:
-        yield from read_piece(piece, self.sources[piece.file.source], self.config)
-
-
-class ReadSources(beam.PTransform):
-    """All sources of a corpus -> records and rejects, in no order.
-
-    Only names travel until a piece is read: a source is listed, a file split and a piece read each by some worker.
+    Only names travel: a source is listed and a file split each by some worker.
     """
 
     def __init__(self, config: CorpusConfig, piece_bytes: int = PIECE_BYTES) -> None:
@@ -59,14 +54,13 @@ class ReadSources(beam.PTransform):
         self.config = config
         self.piece_bytes = piece_bytes
 
-    def expand(self, pipeline: beam.Pipeline) -> beam.PCollection[Record | Reject]:
+    def expand(self, pipeline: beam.Pipeline) -> beam.PCollection[Piece]:
         """Wire the steps, with a redistribution before each that multiplies its input."""
         return (
             pipeline
             | "Sources" >> beam.Create(list(self.config.sources), reshuffle=True)
-            | "ListFiles" >> beam.ParDo(ListFiles())
+            | "ListFiles" >> beam.ParDo(ListFiles(self.config))
             | "SpreadFiles" >> beam.Reshuffle()
             | "SplitFile" >> beam.ParDo(SplitFile(self.config, self.piece_bytes))
             | "SpreadPieces" >> beam.Reshuffle()
-            | "ReadPiece" >> beam.ParDo(ReadPiece(self.config))
         )

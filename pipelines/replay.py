@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from curation.replay import Marked, mark_rejects, mark_unscored
-from curation.unit_reading import count_rejects
+from curation.unit_reading import all_rejects
 from pipelines.build import BuildResult, build
 from pipelines.engine import EngineOptions
+from pipelines.finished import scored_units
 from pipelines.run_folder import Run, only_build, open_run, read_run
-from pipelines.stages import scored_units
 from pipelines.watching import Watcher
 from schemas.config_file import ConfigError
 from schemas.corpus import CorpusConfig
@@ -75,11 +75,9 @@ def _reason(code: str | None) -> Reason | None:
 
 
 def _rejects(run: Run) -> Counter[RejectKey]:
-    counts: Counter[RejectKey] = Counter()
     units = scored_units(run)
-    for name in units.names:
-        commit = units.read(name)
-        for (stage, scope, reason), count in count_rejects(units.store, commit).items():
-            if scope != "text":
-                counts[commit.source, stage, reason] += count
+    counts: Counter[RejectKey] = Counter()
+    for (source, stage, scope, reason), count in all_rejects(units.store, map(units.read, units.names)).items():
+        if scope != "text":
+            counts[source, stage, reason] += count
     return counts

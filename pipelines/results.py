@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from curation.labels import RunLabels, current_labels, selected_pairs, shown_pairs
 from curation.manifests import read_manifest, read_pointer
 from curation.store import LocalStore
 from curation.verify import VerifyReport, find_planted, remove_leftovers, verify_run
-from dashboard import render_page
-from pipelines.build import page_facts, trained
-from pipelines.run_folder import read_run
+from dashboard import PageFacts, render_page
+from dashboard.server import Served
+from pipelines.pages import PageWishes, label_rows, media_of, page_facts, trained
+from pipelines.run_folder import read_run, read_statistics
 from pipelines.world import planted_copies
 from schemas.config_file import ConfigError
 from schemas.corpus import CorpusConfig
 from schemas.evaluation import Evaluation
-from schemas.run import REPORT_HTML, STATISTICS_JSON
+from schemas.examples import Label
+from schemas.run import REPORT_HTML
 from schemas.statistics import Statistics
 from schemas.training import TrainingSummary
 
@@ -36,13 +40,11 @@ def read_results(folder: Path) -> Results:
     """Return a judged run's statistics.
 
     Raises:
-        ConfigError: the folder holds no run, or one that is not judged yet.
+        ConfigError: the folder holds no run, one that is not judged yet, or one that another version judged.
     """
     config = CorpusConfig.model_validate(read_run(folder).config)
     store = LocalStore(folder)
-    if not store.exists(STATISTICS_JSON):
-        raise ConfigError(f"RUN is {folder}: it is not judged yet; run `clipstrata judge` or `clipstrata build`")
-    statistics = Statistics.model_validate_json(store.read(STATISTICS_JSON))
+    statistics = read_statistics(folder)
     made_up = any(source.format == "synthetic" for source in config.sources)
     planted = find_planted(store, planted_copies(config)) if made_up else None
     training, evaluation = trained(store)
@@ -51,23 +53,69 @@ def read_results(folder: Path) -> Results:
     )
 
 
-def write_page(folder: Path, html: Path | None) -> Path:
+def write_page(folder: Path, html: Path | None, against: Path | None = None) -> Path:
     """Write the page of a run to `html`, or into the run; returns where it lies.
+
+    Args:
+        against: a run to compare with; only a page that goes elsewhere may: the run's own is a function of the run.
 
     Raises:
         ConfigError: the run has no manifest yet.
     """
+    if against is not None and html is None:
+        raise ConfigError("--against: a run's own page shows that run alone; give --html FILE, or --serve")
+    statistics, facts = _page_inputs(folder, PageWishes(other=_other(against)))
+    page = render_page(statistics, facts)
+    if html is None:
+        store = LocalStore(folder)
+        store.write(REPORT_HTML, page.encode("utf-8"))
+        return store.root / REPORT_HTML
+    html.write_text(page, encoding="utf-8")
+    return html
+
+
+def _other(against: Path | None) -> Statistics | None:
+    return None if against is None else read_results(against).statistics
+
+
+def _page_inputs(folder: Path, wishes: PageWishes) -> tuple[Statistics, PageFacts]:
     results = read_results(folder)
     pointer = read_pointer(results.store)
     if pointer is None:
         raise ConfigError(f"RUN is {folder}: it has no shards yet; run `clipstrata shard` or `clipstrata build`")
-    facts = page_facts(results.store, read_manifest(results.store, pointer.version), results.planted)
-    page = render_page(results.statistics, facts)
-    if html is None:
-        results.store.write(REPORT_HTML, page.encode("utf-8"))
-        return results.store.root / REPORT_HTML
-    html.write_text(page, encoding="utf-8")
-    return html
+    manifest = read_manifest(results.store, pointer.version)
+    return results.statistics, page_facts(results.store, results.statistics, manifest, results.planted, wishes)
+
+
+def served_run(folder: Path, against: Path | None = None) -> Served:
+    """Return a run as the server shows it: read once, drawn anew for every reader, since labels change.
+
+    Raises:
+        ConfigError: the run has no manifest yet.
+    """
+    statistics, facts = _page_inputs(folder, PageWishes(other=_other(against), served=True))
+    store, scorer, labels = LocalStore(folder), statistics.scorer, RunLabels(folder)
+    shown = shown_pairs(store, scorer)
+    pairs = {**selected_pairs(store, labels.all(), scorer), **shown}
+
+    def given_labels() -> list[Label]:
+        return current_labels(labels.all(), pairs)
+
+    def page() -> str:
+        given = given_labels()
+        verdicts = {label.sample_id: label.verdict for label in given}
+        assert facts.feed is not None
+        feed = replace(facts.feed, labels=label_rows(given), verdicts=verdicts)
+        return render_page(statistics, replace(facts, feed=feed))
+
+    return Served(
+        page=page,
+        media=lambda sha256: media_of(store.root, sha256),
+        pair=shown.get,
+        labels=labels,
+        precision=lambda: label_rows(given_labels()),
+        token=secrets.token_urlsafe(24),
+    )
 
 
 def verify_folder(folder: Path, *, clean: bool) -> tuple[VerifyReport, int]:

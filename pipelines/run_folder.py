@@ -16,8 +16,8 @@ from pydantic import ValidationError
 from curation.store import LocalStore
 from schemas.config_file import ConfigError
 from schemas.corpus import CorpusConfig
-from schemas.run import RUN_JSON, RunState, StageName, StageState
-from schemas.statistics import ScorerFacts
+from schemas.run import CODE_VERSION, RUN_JSON, STATISTICS_JSON, RunState, StageName, StageState
+from schemas.statistics import STATISTICS_SCHEMA, ScorerFacts, Statistics
 
 # Packages whose versions change results; they stand in run.json.
 _VERSIONED = ("apache-beam", "av", "numpy", "open_clip_torch", "pillow", "pyarrow", "torch")
@@ -61,8 +61,8 @@ class Run:
             shutil.rmtree(self.root / "tmp" / name, ignore_errors=True)
 
     def note_scorer(self, scorer: ScorerFacts) -> None:
-        """Record which model scored the clips."""
-        self.state = self.state.model_copy(update={"scorer": scorer})
+        """Record which model scored the clips, and the code that did."""
+        self.state = self.state.model_copy(update={"scorer": scorer, "code_version": CODE_VERSION})
         self.save()
 
     def note_timings(self, timings: Mapping[str, float]) -> None:
@@ -136,3 +136,26 @@ def read_run(path: Path) -> RunState:
 
 def _versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in _VERSIONED}
+
+
+def read_statistics(folder: Path) -> Statistics:
+    """Return the statistics of a judged run, or of merged ones.
+
+    Raises:
+        ConfigError: there are none, or they are of another version.
+    """
+    store = LocalStore(folder)
+    if not store.exists(STATISTICS_JSON):
+        raise ConfigError(
+            f"RUN is {folder}: it holds no {STATISTICS_JSON}; allowed: a judged run (`clipstrata judge` or `build` "
+            "makes one), or what merge-stats wrote"
+        )
+    try:
+        return Statistics.model_validate_json(store.read(STATISTICS_JSON))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ConfigError(
+            f"RUN is {folder}: {STATISTICS_JSON} cannot be read ({place}: {first['msg']}); allowed: "
+            f"{STATISTICS_SCHEMA}; judge the run again with this version"
+        ) from error

@@ -18,6 +18,7 @@ from apache_beam.metrics import Metrics
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 
 from curation.media import FramePlan
+from curation.progress import FileReporter
 from curation.score_batches import BatchTools, ScoreBatch, ScoredBatch, score_batch
 from curation.score_cache import ScoreCache
 from curation.scorers import OpenClipScorer, Scorer, load_open_clip
@@ -142,8 +143,10 @@ class ScorerHandler(ModelHandler):
         if not batch.clips:
             # A unit without texts is told of as well, and needs no model.
             return [ScoredBatch(unit=batch.unit, number=batch.number, of=batch.of, clips=(), counts=())]
-        tools = model.tools()
+        tools, started = model.tools(), time.monotonic()
         scored = score_batch(batch, tools)
+        spent = {"seconds": round(time.monotonic() - started, 6), "clips": len(batch.clips)}
+        FileReporter(self._options.root, "ingest").report(NAMESPACE, spent)
         for name, count in scored.counts:
             Metrics.counter(NAMESPACE, name).inc(count)
         if isinstance(tools.scorer, OpenClipScorer):

@@ -8,14 +8,16 @@ from typing import Any
 
 import apache_beam as beam
 
+from curation.moved_texts import MovedText, texts_to_move
 from curation.packing import PackedSample, pack_sample, write_tar
 from curation.progress import FileReporter
 from curation.store import LocalStore
 from curation.unit_reading import WholeSample, merge_whole, read_whole
 from pipelines.engine import EngineOptions, running
-from pipelines.judge import write_scratch
+from pipelines.scratch import write_scratch
 from pipelines.units import ScoredUnits
 from schemas.arrow import SELECTION, read_rows
+from schemas.corpus import CorpusConfig
 from schemas.manifest import ShardFacts
 from schemas.records import Selection
 from schemas.shards import ShardPlace, shard_path, shard_stem
@@ -36,15 +38,29 @@ class ReadWhole(beam.DoFn):
 
 
 class ReadSelection(beam.DoFn):
-    """Path of a selection part -> (sample id, row) of the rows that go into a shard."""
+    """Path of a selection part -> (sample id, row) of the rows that go into a shard.
 
-    def __init__(self, root: str) -> None:
+    Output `left_out`: (sample id, keeper) of those that a keeper stands for, where their texts are to be moved.
+    """
+
+    def __init__(self, root: str, *, move_texts: bool) -> None:
         self.root = root
+        self.move_texts = move_texts
 
-    def process(self, path: str) -> Iterator[tuple[str, Selection]]:
+    def process(self, path: str) -> Iterator[Any]:
         for row in read_rows(LocalStore(self.root).read(path), SELECTION):
             if row["shard_bucket"] is not None:
                 yield row["sample_id"], Selection(**row)
+            elif self.move_texts and row["keeper"] != row["sample_id"]:
+                yield beam.pvalue.TaggedOutput("left_out", (row["sample_id"], row["keeper"]))
+
+
+def move_texts(element: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[tuple[str, MovedText]]:
+    """Yield (keeper, text) of the texts of a sample that was left out."""
+    _, joined = element
+    for keeper in joined["keeper"]:
+        for text in texts_to_move(list(joined["samples"])):
+            yield keeper, text
 
 
 def pack(element: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[tuple[PlaceKey, PackedSample]]:
@@ -58,7 +74,7 @@ def pack(element: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[tuple[PlaceK
         tellings = list(joined["samples"])
         if not tellings:
             raise LookupError(f"sample {sample} is selected, but no unit holds it; run judge again")
-        yield (row.tier, row.source, row.shard_bucket), pack_sample(merge_whole(tellings), row)
+        yield (row.tier, row.source, row.shard_bucket), pack_sample(merge_whole(tellings), row, joined.get("moved", ()))
 
 
 class WriteShard(beam.DoFn):
@@ -95,9 +111,11 @@ class WriteShard(beam.DoFn):
         )
 
 
-def run_shard(config_corpus: str, units: ScoredUnits, selection: list[str], engine: EngineOptions, folder: str) -> None:
+def run_shard(
+    config: CorpusConfig, units: ScoredUnits, selection: list[str], engine: EngineOptions, folder: str
+) -> None:
     """Run the job; afterwards the tars lie in the run, and `folder` holds the facts of each."""
-    root = units.root
+    root, moves = units.root, config.duplicates.move_texts
     with running(engine) as pipeline:
         samples = (
             pipeline | "Units" >> beam.Create(units.names, reshuffle=True) | "ReadWhole" >> beam.ParDo(ReadWhole(units))
@@ -105,14 +123,19 @@ def run_shard(config_corpus: str, units: ScoredUnits, selection: list[str], engi
         rows = (
             pipeline
             | "Parts" >> beam.Create(selection, reshuffle=True)
-            | "ReadSelection" >> beam.ParDo(ReadSelection(root))
+            | "ReadSelection"
+            >> beam.ParDo(ReadSelection(root, move_texts=moves)).with_outputs("left_out", main="selected")
         )
+        joined = {"samples": samples, "selection": rows.selected}
+        if moves:
+            left_out = {"samples": samples, "keeper": rows.left_out} | "JoinLeftOut" >> beam.CoGroupByKey()
+            joined["moved"] = left_out | "MoveTexts" >> beam.FlatMap(move_texts)
         _ = (
-            {"samples": samples, "selection": rows}
+            joined
             | "Join" >> beam.CoGroupByKey()
             | "Pack" >> beam.FlatMap(pack)
             | "GroupByShard" >> beam.GroupByKey()
-            | "WriteShard" >> beam.ParDo(WriteShard(root, config_corpus))
+            | "WriteShard" >> beam.ParDo(WriteShard(root, config.corpus))
             | "NoteShards"
             >> beam.MapTuple(lambda stem, facts: write_scratch(root, folder, stem, facts.model_dump(mode="json")))
         )

@@ -6,46 +6,62 @@ import json
 import shutil
 import time
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from curation.fetching import Reach
 from curation.manifests import commit_manifest, read_manifest, read_pointer
 from curation.media import FramePlan, media_fingerprint
+from curation.media.extras import extras_fingerprint
 from curation.progress import clear, read_totals
+from curation.row_spool import RowsLostError, new_key
 from curation.score_cache import cache_group
 from curation.scorers import Numerics, choose_numerics, load_open_clip, scorer_digest
 from curation.scorers.numerics import ThisMachine
-from curation.statistics import Counted, build_statistics, histogram_rows, over_reject_limit, sum_ledgers
+from curation.statistics import Counted, build_statistics, over_reject_limit, statistics_tables, sum_ledgers
 from curation.unit_plan import ingest_facts
+from curation.unit_reading import all_rejects
+from pipelines.base import base_name
+from pipelines.duplicates import find_duplicates
 from pipelines.engine import EngineOptions
+from pipelines.finished import (
+    StageNotReady,
+    digests,
+    finished_duplicates,
+    finished_ingest,
+    ingest_outputs,
+    scored_units,
+    scorer_facts,
+)
+from pipelines.grouping import Grouping
 from pipelines.ingest import IngestJob, fetch_cache, run_ingest
-from pipelines.judge import run_judge
-from pipelines.run_folder import Run
+from pipelines.judge import partition_bits, run_judge, whole_tables
+from pipelines.judge_steps import JudgeJob
+from pipelines.run_folder import Run, read_statistics
 from pipelines.scoring import ScorerSpec, ScoringOptions
+from pipelines.scratch import read_tables
 from pipelines.shard import run_shard
 from pipelines.units import ScoredUnits
 from pipelines.watching import Watcher
-from schemas.arrow import HISTOGRAMS, parquet_bytes
+from schemas.arrow import SELECTION
 from schemas.canonical import canonical_json, digest_of, sha256_hex
+from schemas.judging import TRAINING_STAGES, Balance
 from schemas.manifest import BucketPlan, Fingerprints, Manifest, ShardFacts, SourceFacts
 from schemas.run import (
-    HISTOGRAMS_PARQUET,
+    DUPLICATES_JSON,
     STATISTICS_JSON,
-    StageState,
     chain_fingerprint,
     clips_path,
-    scores_path,
     unit_path,
 )
-from schemas.statistics import ScoreHistogram, ScorerFacts, Statistics
+from schemas.statistics import STATISTICS_SCHEMA, DuplicateSummary, ScorerFacts, Statistics
 from schemas.units import UnitCommit
 
+# Where rows lie, encrypted, until they are in their units; gone when the job is over, however it ends.
+SPOOLED = "ingest-rows"
 # Folders whose files belong to ingest units, by name, and go when their unit does.
-_PART_FOLDERS = ("records", "samples", "texts", "scores", "rejects")
-
-
-class StageNotReady(ValueError):
-    """A stage was asked for before the one that it stands on."""
+_PART_FOLDERS = ("records", "samples", "texts", "scores", "embeddings", "rejects")
 
 
 class IngestStopped(RuntimeError):
@@ -58,17 +74,19 @@ class BuildReport:
 
     Attributes:
         limits_broken: one line per source that rejected more than its config allows.
+        rejects: (source, stage, scope, reason) -> how many, where a limit is broken.
     """
 
     limits_broken: list[str] = field(default_factory=list)
+    rejects: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
 
 
-def ingest(run: Run, engine: EngineOptions, watcher: Watcher) -> BuildReport:
+def ingest(run: Run, engine: EngineOptions, watcher: Watcher, reach: Reach) -> BuildReport:
     """Read, fetch, cut and score what is not committed yet; drop the parts of units that no longer exist."""
     started = time.monotonic()
     config = run.config
     scorer, scoring = _scoring(run)
-    media: dict[str, Any] = media_fingerprint()
+    media: dict[str, Any] = {**media_fingerprint(), **extras_fingerprint(config)}
     facts = ingest_facts(config, media)
     folder = run.fresh_scratch("ingest")
     clear(run.root, "ingest")
@@ -80,15 +98,18 @@ def ingest(run: Run, engine: EngineOptions, watcher: Watcher) -> BuildReport:
         scorer=scorer,
         scoring=scoring,
         folder=folder,
+        reach=reach,
+        grouping=Grouping(config=config, root=str(run.root), folder=f"tmp/{SPOOLED}", key=new_key()),
     )
     with watcher.watch(run.root, "ingest"):
-        _run_job(run, job, engine)
+        read = _run_job(run, job, engine)
     names = sorted(path.rsplit("/", 1)[1] for path in run.store.list(folder))
     commits = _commits(run, scorer, names)
+    check_rows(read, commits)
     _drop_stale_units(run, commits)
     if not config.scorer.keep_frames:
         shutil.rmtree(run.root / "frames", ignore_errors=True)
-    outputs = ingest_outputs(run, scorer, names)
+    outputs = ingest_outputs(run.store, scorer, names)
     fingerprint = chain_fingerprint("ingest", "", facts=facts.document(), scoring=scorer.scoring, units=names)
     seconds = time.monotonic() - started
     before = run.state.stage("ingest")
@@ -97,26 +118,51 @@ def ingest(run: Run, engine: EngineOptions, watcher: Watcher) -> BuildReport:
         run.finish("ingest", fingerprint, outputs, seconds)
     # Judging loads no model: what it must know of the scorer lies in run.json.
     run.note_scorer(scorer)
-    return BuildReport(limits_broken=list(over_reject_limit(config, sum_ledgers(commits, config))))
+    broken = list(over_reject_limit(config, sum_ledgers(commits, config)))
+    return BuildReport(limits_broken=broken, rejects=all_rejects(run.store, commits) if broken else Counter())
 
 
-def _run_job(run: Run, job: IngestJob, engine: EngineOptions) -> None:
-    """Run the Beam job; a host that gave up is told as such.
+def check_rows(read: Mapping[str, int], commits: Iterable[UnitCommit]) -> None:
+    """Compare the rows that readers found with those that units account for.
+
+    Args:
+        read: by source; a source without rows may be missing.
+
+    Raises:
+        RowsLostError: a source's rows are not those of its units.
+    """
+    held = Counter[str]()
+    for commit in commits:
+        held[commit.source] += commit.ledger.records_read
+    for source in sorted({*read, *held}):
+        if read.get(source, 0) != held[source]:
+            raise RowsLostError(
+                f"source {source}: {read.get(source, 0)} rows were read, and its units hold {held[source]}; run again"
+            )
+
+
+def _run_job(run: Run, job: IngestJob, engine: EngineOptions) -> dict[str, int]:
+    """Run the Beam job; return source -> how many rows its readers found. A host that gave up is told as such.
 
     Raises:
         IngestStopped: a host that worked answers no more.
     """
     cache, stopped = fetch_cache(run.config, run.store), f"{job.folder}-stopped"
     run.store.delete(stopped)
+    run.drop_scratch(SPOOLED)
     # What failed for a while in an earlier attempt is asked for again.
     cache.forget_failures()
     try:
         run_ingest(job, engine)
+        read = job.grouping.rows_read()
     except RuntimeError as error:
         if run.store.exists(stopped):
             raise IngestStopped(run.store.read(stopped).decode("utf-8")) from error
         raise
+    finally:
+        run.drop_scratch(SPOOLED)
     cache.clear()
+    return read
 
 
 def _scoring(run: Run) -> tuple[ScorerFacts, ScoringOptions]:
@@ -154,21 +200,9 @@ def _numerics(device: str, dtype: str) -> Numerics:
     return Numerics(device=device, dtype=dtype)
 
 
-def ingest_outputs(run: Run, scorer: ScorerFacts, units: list[str]) -> str:
-    """Return the digest of what ingest wrote: each unit's two commits, which hold the digests of its parts."""
-    paths = [(unit_path(unit), scores_path(scorer.scoring, unit)) for unit in sorted(units)]
-    return digest_of([[path, sha256_hex(run.store.read(path))] for pair in paths for path in pair])
-
-
 def _commits(run: Run, scorer: ScorerFacts, names: list[str]) -> list[UnitCommit]:
     units = ScoredUnits(root=str(run.root), scoring=scorer.scoring, names=tuple(names))
     return [units.read(name) for name in names]
-
-
-def scored_units(run: Run) -> ScoredUnits:
-    """Return the run's units, by name, under the scoring of its last ingest."""
-    names = tuple(path.rsplit("/", 1)[1].removesuffix(".json") for path in run.store.list("units"))
-    return ScoredUnits(root=str(run.root), scoring=_scorer_facts(run).scoring, names=names)
 
 
 def _drop_stale_units(run: Run, commits: list[UnitCommit]) -> None:
@@ -201,16 +235,22 @@ def _ingest_timings(run: Run) -> dict[str, float]:
 
 
 def judge(run: Run, engine: EngineOptions, watcher: Watcher) -> Statistics:
-    """Count, cut, group and select; reads no media. Up to date when its config and inputs are those of last time."""
+    """Find duplicates, count, cut and select; reads no media.
+
+    Up to date when its config and inputs are those of last time; a changed cut finds no duplicates anew.
+    """
     started = time.monotonic()
-    before, units, commits = _finished_ingest(run)
-    fingerprint = chain_fingerprint("judge", before.outputs, config=_judge_config(run))
+    find_duplicates(run, engine, watcher)
+    before, units, commits = finished_ingest(run)
+    found = finished_duplicates(run)
+    fingerprint = chain_fingerprint("judge", before.outputs, duplicates=found.outputs, config=_judge_config(run))
     done = run.state.stage("judge")
     if done is not None and done.fingerprint == fingerprint and done.outputs == _judge_outputs(run):
-        return read_statistics(run)
+        return read_statistics(run.root)
     folder = run.fresh_scratch("judge")
+    job = JudgeJob(config=run.config, units=units, folder=folder, partition_bits=partition_bits(commits))
     with watcher.watch(run.root, "judge"):
-        run_judge(run.config, units, engine, folder)
+        run_judge(job, commits, engine)
     left = _read_scratch(run, folder)
     selection = {str(value) for name, value in left.items() if name.startswith("part-")}
     for path in list(run.store.list("selection")):
@@ -218,88 +258,55 @@ def judge(run: Run, engine: EngineOptions, watcher: Watcher) -> Statistics:
             run.store.delete(path)
     bits = sorted(value for name, value in left.items() if name.startswith("bits-"))
     run.store.write("selection/plan.json", canonical_json(bits, indent=2))
-    statistics = _write_statistics(run, commits, left)
+    statistics = _write_statistics(run, commits, folder)
     run.finish("judge", fingerprint, _judge_outputs(run), time.monotonic() - started)
     return statistics
 
 
-def _finished_ingest(run: Run) -> tuple[StageState, ScoredUnits, list[UnitCommit]]:
-    """Return the finished ingest that the units on disk are of, and the units.
-
-    Raises:
-        StageNotReady: there is none, it was stopped half way, or the corpus has other sources now.
-    """
-    before = run.state.stage("ingest")
-    if before is None:
-        raise StageNotReady("this run has no finished ingest; run `clipstrata ingest` or `clipstrata build` first")
-    units = scored_units(run)
-    try:
-        commits = [units.read(name) for name in units.names]
-    except FileNotFoundError as error:
-        raise StageNotReady(str(error)) from error
-    strangers = {commit.source for commit in commits} - {source.name for source in run.config.sources}
-    if strangers or before.outputs != ingest_outputs(run, _scorer_facts(run), [commit.unit for commit in commits]):
-        raise StageNotReady(
-            "the units on disk are not those of the last finished ingest (it was stopped, or the sources changed); run "
-            "`clipstrata ingest` or `clipstrata build`"
-        )
-    return before, units, commits
-
-
 def _judge_outputs(run: Run) -> str:
-    return digest_of(_digests(run, "stats", "selection"))
+    return digest_of(digests(run, "stats", "selection"))
 
 
 def _judge_config(run: Run) -> dict[str, Any]:
     config = run.config
     return {
+        "schema": STATISTICS_SCHEMA,
+        "selection": SELECTION.names,
         "aggregation": config.scorer.aggregation,
         "cuts": {source.name: config.cuts_of(source).model_dump(mode="json") for source in config.sources},
         "origins": {source.name: [source.origin, source.licence.name] for source in config.sources},
-        "weights": config.weights.model_dump(mode="json"),
-        "duplicates": config.duplicates.model_dump(mode="json"),
+        "rules": {source.name: config.rules_of(source).model_dump(mode="json") for source in config.sources},
+        "weights": {source.name: config.weights_of(source).model_dump(mode="json") for source in config.sources},
+        "balance": _balance_facts(config.balance),
+        "duplicates": config.duplicates.model_dump(mode="json", exclude={"benchmarks"}),
         "shards": config.shards.model_dump(mode="json"),
         "corpus": config.corpus,
         "order": [source.name for source in config.sources],
     }
 
 
+def _balance_facts(balance: Balance | None) -> dict[str, Any] | None:
+    """Return what balancing depends on: the concepts themselves, and not where their file lies."""
+    if balance is None:
+        return None
+    options = balance.model_dump(mode="json", exclude={"concepts"})
+    return {**options, "concepts": sha256_hex(balance.concepts.read_bytes())}
+
+
 def _read_scratch(run: Run, folder: str) -> dict[str, Any]:
-    paths = run.store.list(folder)
+    paths = [path for path in run.store.list(folder) if path.endswith(".json")]
     return {path.rsplit("/", 1)[1].removesuffix(".json"): json.loads(run.store.read(path)) for path in paths}
 
 
-def _scorer_facts(run: Run) -> ScorerFacts:
-    if run.state.scorer is None:
-        raise StageNotReady("this run names no scorer; run `clipstrata ingest` or `clipstrata build` first")
-    return run.state.scorer.model_copy(update={"aggregation": run.config.scorer.aggregation})
-
-
-def _write_statistics(run: Run, commits: list[UnitCommit], left: dict[str, Any]) -> Statistics:
-    pairs = [pair for name, value in left.items() if name.startswith("tallies-") for pair in value]
-    histograms = {}
-    for name, value in left.items():
-        if name.startswith("histogram-"):
-            source, kind, aggregation = name.removeprefix("histogram-").split("-")
-            histograms[source, kind, aggregation] = ScoreHistogram.model_validate(value)
-    counted = Counted(
-        tallies={tuple(key): value for key, value in pairs},
-        histograms=histograms,
-        ledgers=sum_ledgers(commits, run.config),
-    )
-    statistics = build_statistics(run.config, counted, _scorer_facts(run))
+def _write_statistics(run: Run, commits: list[UnitCommit], folder: str) -> Statistics:
+    tables = whole_tables(read_tables(str(run.root), folder))
+    counted = Counted(tables=tables, ledgers=sum_ledgers(commits, run.config))
+    found = DuplicateSummary.model_validate_json(run.store.read(DUPLICATES_JSON))
+    statistics = build_statistics(run.config, counted, scorer_facts(run), found)
     run.store.write(STATISTICS_JSON, canonical_json(statistics.model_dump(mode="json"), indent=1))
-    run.store.write(HISTOGRAMS_PARQUET, parquet_bytes(histogram_rows(histograms), HISTOGRAMS))
+    for path, data in statistics_tables(counted).items():
+        run.store.write(path, data)
     return statistics
-
-
-def read_statistics(run: Run) -> Statistics:
-    """Return the statistics of a judged run."""
-    return Statistics.model_validate_json(run.store.read(STATISTICS_JSON))
-
-
-def _digests(run: Run, *folders: str) -> dict[str, str]:
-    return {path: run.store.sha256(path) for folder in folders for path in run.store.list(folder)}
 
 
 def shard(run: Run, engine: EngineOptions, watcher: Watcher, statistics: Statistics) -> Manifest:
@@ -308,8 +315,13 @@ def shard(run: Run, engine: EngineOptions, watcher: Watcher, statistics: Statist
     judged, ingested = run.state.stage("judge"), run.state.stage("ingest")
     if judged is None or ingested is None:
         raise StageNotReady("this run is not judged yet; run `clipstrata judge` or `clipstrata build` first")
+    moves = run.config.duplicates.move_texts
     licences = [[source.name, source.licence.model_dump(mode="json")] for source in run.config.sources]
-    fingerprint = chain_fingerprint("shard", judged.outputs, ingest=ingested.outputs, licences=licences)
+    base = base_name(run)
+    facts = {} if base is None else {"base": base}
+    fingerprint = chain_fingerprint(
+        "shard", judged.outputs, ingest=ingested.outputs, licences=licences, moves=moves, **facts
+    )
     current = _current_manifest(run, fingerprint)
     if current is not None:
         return current
@@ -317,10 +329,10 @@ def shard(run: Run, engine: EngineOptions, watcher: Watcher, statistics: Statist
     clear(run.root, "shard")
     selection = [path for path in run.store.list("selection") if path.endswith(".parquet")]
     with watcher.watch(run.root, "shard"):
-        run_shard(run.config.corpus, scored_units(run), selection, engine, folder)
+        run_shard(run.config, scored_units(run), selection, engine, folder)
     shards = [ShardFacts.model_validate(value) for value in _read_scratch(run, folder).values()]
     chain = Fingerprints(ingest=ingested.fingerprint, judge=judged.fingerprint, shard=fingerprint)
-    manifest = commit_manifest(run.store, _draft_manifest(run, statistics, shards, chain))
+    manifest = commit_manifest(run.store, _draft_manifest(run, statistics, shards, chain).model_copy(update=facts))
     run.finish("shard", fingerprint, sha256_hex(manifest.to_bytes()), time.monotonic() - started)
     return manifest
 
@@ -337,7 +349,7 @@ def _current_manifest(run: Run, fingerprint: str) -> Manifest | None:
 
 def _draft_manifest(run: Run, statistics: Statistics, shards: list[ShardFacts], chain: Fingerprints) -> Manifest:
     config = run.config
-    weights = config.weights.model_dump()
+    weights = {stage: config.weights.of_stage(stage).model_dump() for stage in TRAINING_STAGES}
     plan = json.loads(run.store.read("selection/plan.json"))
     return Manifest(
         corpus=config.corpus,
@@ -346,10 +358,12 @@ def _draft_manifest(run: Run, statistics: Statistics, shards: list[ShardFacts], 
         scorer=statistics.scorer.digest,
         fingerprints=chain,
         sources=tuple(_source_facts(run, statistics)),
-        weights_1e4={tier: round(weight * 10_000) for tier, weight in weights.items()},
+        weights_1e4={
+            f"{stage}/{tier}": round(weight * 10_000) for stage, own in weights.items() for tier, weight in own.items()
+        },
         plan=tuple(BucketPlan(tier=tier, source=source, bits=bits) for tier, source, bits in plan),
         shards=tuple(sorted(shards, key=lambda facts: facts.path)),
-        files=_digests(run, "stats", "selection"),
+        files=digests(run, "duplicates", "stats", "selection"),
     )
 
 

@@ -17,7 +17,8 @@ POLL_S = 0.5
 TITLES = {
     "render": "rendering the built-in world",
     "ingest": "ingest: cutting and scoring videos",
-    "judge": "judge: histograms, tiers, duplicates",
+    "duplicates": "duplicates: comparing clips",
+    "judge": "judge: histograms, tiers, keepers",
     "shard": "shard: writing tars",
 }
 

@@ -40,6 +40,7 @@ SAMPLES = pa.schema(
         ("record_ids", pa.list_(pa.string())),
         ("media_sha256", pa.string()),
         ("media_bytes", pa.int64()),
+        ("content_sha256", pa.string()),
         ("duration_us", pa.int64()),
         ("frames", pa.int32()),
         ("fps_1e3", pa.int32()),
@@ -53,7 +54,9 @@ SAMPLES = pa.schema(
         ("sharpness_1e2", pa.int32()),
         ("cuts_us", pa.list_(pa.int64())),
         ("has_audio", pa.bool_()),
-        ("phashes", pa.list_(pa.string())),
+        ("frame_hashes", pa.binary()),
+        ("hash_quality", pa.binary()),
+        ("text_area_1e4", pa.int32()),
         ("rights", pa.string()),
     ]
 )
@@ -88,6 +91,8 @@ SCORES = pa.schema(
         ("tokens_cut", pa.int32()),
     ]
 )
+# Of a clip under one scorer: little-endian float16, normalised.
+EMBEDDINGS = pa.schema([("media_sha256", pa.string()), ("vector", pa.binary())])
 REJECTS = pa.schema(
     [
         ("source", pa.string()),
@@ -109,15 +114,57 @@ SELECTION = pa.schema(
         ("tier", pa.string()),
         ("text_id", pa.string()),
         ("score_1e4", pa.int32()),
+        ("offset_us", pa.int64()),
         ("duplicate_group", pa.string()),
         ("keeper", pa.string()),
-        ("weight_1e4", pa.int32()),
+        ("duplicate_kind", pa.string()),
+        ("similarity_1e4", pa.int32()),
+        ("near_group", pa.string()),
+        ("text_copies", pa.int64()),
+        ("rule", pa.string()),
+        ("stage1_weight_1e4", pa.int32()),
+        ("stage2_weight_1e4", pa.int32()),
         ("shard_bucket", pa.int32()),
         ("media_sha256", pa.string()),
         ("media_bytes", pa.int64()),
         ("duration_us", pa.int64()),
     ]
 )
+# Two contents that resemble each other, and the group that the edge is part of: `duplicates/edges/`.
+DUPLICATE_EDGES = pa.schema(
+    [
+        ("group", pa.string()),
+        ("a", pa.string()),
+        ("b", pa.string()),
+        ("kind", pa.string()),
+        ("similarity_1e4", pa.int32()),
+        ("offset_ms", pa.int32()),
+    ]
+)
+# Contents of a group of units that a duplicate group or a near group holds: `duplicates/members/`.
+DUPLICATE_MEMBERS = pa.schema(
+    [
+        ("node", pa.string()),
+        ("duplicate_group", pa.string()),
+        ("near_group", pa.string()),
+        ("near_size", pa.int64()),
+        ("benchmark", pa.string()),
+    ]
+)
+# Samples in the shards of the base that new clips resemble: `duplicates/base/`.
+DUPLICATE_BASE = pa.schema(
+    [
+        ("sample_id", pa.string()),
+        ("source", pa.string()),
+        ("origin", pa.string()),
+        ("node", pa.string()),
+        ("duplicate_group", pa.string()),
+        ("pixels", pa.int64()),
+        ("score_1e4", pa.int32()),
+    ]
+)
+# Texts of a group of units that others of their source are nearly like: `duplicates/texts/`.
+DUPLICATE_TEXTS = pa.schema([("text_id", pa.string()), ("text_group", pa.string()), ("text_copies", pa.int64())])
 HISTOGRAMS = pa.schema(
     [
         ("source", pa.string()),
@@ -129,6 +176,72 @@ HISTOGRAMS = pa.schema(
         ("count", pa.int64()),
     ]
 )
+YIELDS = pa.schema(
+    [
+        ("source", pa.string()),
+        ("bin", pa.int32()),
+        ("low_1e4", pa.int32()),
+        ("clips", pa.int64()),
+        ("duration_us", pa.int64()),
+        ("media_bytes", pa.int64()),
+        ("held_rule_clips", pa.int64()),
+        ("held_duplicate_clips", pa.int64()),
+    ]
+)
+DISTRIBUTIONS = pa.schema(
+    [
+        ("source", pa.string()),
+        ("signal", pa.string()),
+        ("value", pa.string()),
+        ("low", pa.int64()),
+        ("count", pa.int64()),
+        ("sum", pa.int64()),
+    ]
+)
+JOINT = pa.schema(
+    [
+        ("source", pa.string()),
+        ("dimension", pa.string()),
+        ("value", pa.string()),
+        ("tier", pa.string()),
+        ("bin_low_1e4", pa.int32()),
+        ("clips", pa.int64()),
+        ("clips_sharded", pa.int64()),
+        ("duration_us", pa.int64()),
+        ("media_bytes", pa.int64()),
+    ]
+)
+EXAMPLES = pa.schema(
+    [
+        ("source", pa.string()),
+        ("place", pa.string()),
+        ("bin", pa.int32()),
+        ("order", pa.string()),
+        ("sample_id", pa.string()),
+        ("unit", pa.string()),
+        ("media_sha256", pa.string()),
+        ("duration_us", pa.int64()),
+        ("tier", pa.string()),
+        ("text_id", pa.string()),
+        ("score_1e4", pa.int32()),
+        ("rule", pa.string()),
+        ("duplicate_group", pa.string()),
+        ("keeper", pa.string()),
+    ]
+)
+REJECT_EXAMPLES = pa.schema(
+    [
+        ("source", pa.string()),
+        ("stage", pa.string()),
+        ("scope", pa.string()),
+        ("reason", pa.string()),
+        ("order", pa.string()),
+        ("record_id", pa.string()),
+        ("sample_id", pa.string()),
+        ("detail", pa.string()),
+        ("input", pa.string()),
+    ]
+)
 
 Row = Mapping[str, Any]
 
@@ -137,8 +250,10 @@ def sample_row(sample: Sample) -> dict[str, Any]:
     """Return the SAMPLES row of a sample: its signals become columns."""
     row = dataclasses.asdict(sample)
     row.update(row.pop("signals"))
-    for name in ("record_ids", "cuts_us", "phashes"):
+    for name in ("record_ids", "cuts_us"):
         row[name] = list(row[name])
+    for name in ("frame_hashes", "hash_quality"):
+        row[name] = bytes.fromhex(row[name])
     return row
 
 
@@ -172,11 +287,21 @@ def parquet_bytes(rows: Iterable[Row], schema: pa.Schema) -> bytes:
     for row in listed:
         if set(row) != names:
             raise KeyError(f"columns {sorted(set(row) ^ names)} do not match the schema {schema.names}")
+    return table_bytes(pa.Table.from_pylist(listed, schema=schema), schema)
+
+
+def table_bytes(table: pa.Table, schema: pa.Schema) -> bytes:
+    """Return a Parquet file of a table's rows, in their order; its columns are cast to the schema.
+
+    Raises:
+        pyarrow.ArrowInvalid: a value does not fit its column.
+        KeyError: the table lacks a column of the schema.
+    """
     sink = io.BytesIO()
     # Fixed codec, no page statistics that depend on the library's defaults, no creation time: the bytes are a
     # function of the rows and the pyarrow version, which the fingerprint holds.
-    table = pa.Table.from_pylist(listed, schema=schema)
-    pq.write_table(table, sink, compression="zstd", row_group_size=65_536, write_statistics=True)
+    fitting = table.select(schema.names).cast(schema).combine_chunks()
+    pq.write_table(fitting, sink, compression="zstd", row_group_size=65_536, write_statistics=True)
     return sink.getvalue()
 
 

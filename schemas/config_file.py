@@ -1,5 +1,7 @@
-"""YAML files that people write, read into frozen models; every refusal says what, the value, what is allowed and how to
-mend it."""
+"""YAML files that people write, and JSON that commands left, read into frozen models.
+
+Every refusal says what, the value, what is allowed and how to mend it.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +23,7 @@ class Strict(BaseModel):
 
 
 Model = TypeVar("Model", bound=BaseModel)
+Document = TypeVar("Document", bound=BaseModel)
 
 
 def load_yaml(path: Path, model: type[Model], *, what: str, guide: str) -> Model:
@@ -45,6 +48,22 @@ def load_yaml(path: Path, model: type[Model], *, what: str, guide: str) -> Model
         return model.model_validate(document)
     except ValidationError as error:
         raise ConfigError(f"{what} {path}:\n{_explain(error, guide)}") from error
+
+
+def parse_document(data: bytes, model: type[Document], *, what: str, mend: str) -> Document:
+    """Read JSON that a command wrote into its model.
+
+    Args:
+        what: where it lies.
+        mend: what to do when it is damaged, such as `remove it, and train again`.
+
+    Raises:
+        ConfigError: it is not JSON, or not of this model.
+    """
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as error:
+        raise ConfigError(f"{what}: cannot be read; {mend}") from error
 
 
 def _explain(error: ValidationError, guide: str) -> str:

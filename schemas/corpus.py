@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from schemas.config_file import ConfigError, Strict, load_yaml, resolve_path
+from schemas.duplicates import BASE_PATTERN, BaseVersion, DuplicatePolicy
 from schemas.fetching import FetchPolicy
-from schemas.media import ClipFormat, Cutting, MediaLimits
+from schemas.judging import Balance, Cuts, Rules, Weights
+from schemas.media import ClipFormat, Cutting, MediaLimits, SignalOptions
 from schemas.records import Origin, TextKind
 
 NAME_PATTERN = re.compile(r"[a-z0-9_]{1,40}")
@@ -64,43 +66,6 @@ class Licence(Strict):
     terms: str = Field(min_length=1)
 
 
-class Quantile(Strict):
-    """A cut at a quantile of the source's own best-text scores."""
-
-    quantile: float = Field(ge=0.0, le=1.0)
-
-
-Cut = Annotated[float, Field(ge=-1.0, le=1.0)] | Quantile
-
-
-class Cuts(Strict):
-    """Where a source's scores are cut, each an absolute cosine or a quantile of the source.
-
-    Attributes:
-        clean: at or above it a clean source's sample is `clean`; below it gets a noisy label. Noisy sources ignore it.
-        high: at or above it a sample is `noisy_high`.
-        low: at or above it a sample is `noisy_low`; below it its texts are not trusted: `video_only`.
-    """
-
-    clean: Cut = Quantile(quantile=0.05)
-    high: Cut = Quantile(quantile=0.5)
-    low: Cut = Quantile(quantile=0.1)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Cuts:
-        for lower, upper in (("low", "high"),):
-            low, high = _comparable(getattr(self, lower)), _comparable(getattr(self, upper))
-            if low[0] == high[0] and low[1] > high[1]:
-                raise ValueError(
-                    f"{lower} is {low[1]} and {upper} is {high[1]}; allowed: {lower} <= {upper}; swap them"
-                )
-        return self
-
-
-def _comparable(cut: Cut) -> tuple[str, float]:
-    return ("quantile", cut.quantile) if isinstance(cut, Quantile) else ("absolute", cut)
-
-
 class Columns(Strict):
     """Which column of a table holds what. Times may be seconds (int, float, `H:M:S.f`), ms or us."""
 
@@ -117,18 +82,31 @@ class Transcripts(Strict):
     Attributes:
         cut: at the ends of `sentences`, or by the budget of `words` alone.
         words: most words of a segment; MERLOT packs about 31 BPE tokens, which are about 25 English words.
+        min_s: a sentence that ends sooner goes on with the next one. What ends a segment all the same (a pause, its
+            words, its longest length, the end of the speech) may leave a shorter one, which the clip's limits judge.
         max_s: longest segment; a longer one is cut between words.
         max_gap_s: a longer pause ends a segment.
         max_word_s: how long a word may last whose end is not known.
         offsets_s: how much earlier or later than the segment other words are taken; 0 is always among them.
+        max_segments: most segments of one video; one with more is a reject. 20,000 are a day of speech at 4 s each.
     """
 
     cut: Literal["sentences", "words"] = "sentences"
     words: int = Field(default=25, ge=1, le=500)
+    min_s: float = Field(default=0.0, ge=0, le=3600)
     max_s: float = Field(default=15.0, gt=0, le=3600)
     max_gap_s: float = Field(default=3.0, gt=0, le=3600)
     max_word_s: float = Field(default=1.0, gt=0, le=60)
     offsets_s: tuple[float, ...] = Field(default=(-10.0, -5.0, 0.0, 5.0, 10.0), max_length=15)
+    max_segments: int = Field(default=20_000, ge=1, le=1_000_000)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Transcripts:
+        if self.min_s > self.max_s:
+            raise ValueError(
+                f"min_s is {self.min_s:g}; allowed: at most max_s ({self.max_s:g}); lower one or raise the other"
+            )
+        return self
 
 
 class SourceConfig(Strict):
@@ -146,7 +124,8 @@ class SourceConfig(Strict):
         fetch: how its videos are fetched, and whose wishes are honoured; by default the corpus's.
         transcripts: how speech with times becomes segments and texts.
         column_names: the cells of a `csv` or `tsv` file without a header row, in their order.
-        max_reject_share: more rejected records than this share fail the run (exit 1).
+        cuts, rules, weights: how its samples are judged; by default the corpus's.
+        max_reject_share: a larger share of rejected records, or of planned samples, fails the run (exit 1).
     """
 
     name: str
@@ -164,6 +143,8 @@ class SourceConfig(Strict):
     fetch: FetchPolicy | None = None
     transcripts: Transcripts = Transcripts()
     cuts: Cuts | None = None
+    rules: Rules | None = None
+    weights: Weights | None = None
     max_reject_share: float = Field(default=1.0, ge=0.0, le=1.0)
 
     @field_validator("name")
@@ -260,18 +241,6 @@ class TextLimits(Strict):
     markup_kinds: tuple[TextKind, ...] = (TextKind.TITLE, TextKind.DESCRIPTION, TextKind.ALT)
 
 
-class DuplicatePolicy(Strict):
-    """Exact duplicates: clips with equal re-encoded bytes.
-
-    Attributes:
-        scope: compare over the whole `corpus`, inside each `source` only, or not at all (`off`).
-        action: `keep_one` leaves all but the keeper out of the shards; `label` only says so in the selection.
-    """
-
-    scope: Literal["corpus", "source", "off"] = "corpus"
-    action: Literal["keep_one", "label"] = "keep_one"
-
-
 class ShardOptions(Strict):
     """How large a shard may be; a bucket that would be larger is halved until it fits."""
 
@@ -279,33 +248,30 @@ class ShardOptions(Strict):
     max_samples: int = Field(default=10_000, ge=1, le=1_000_000)
 
 
-class TierWeights(Strict):
-    """Sampling weight of each tier, for trainers."""
-
-    clean: float = Field(default=1.0, ge=0.0, le=100.0)
-    noisy_high: float = Field(default=1.0, ge=0.0, le=100.0)
-    noisy_low: float = Field(default=0.25, ge=0.0, le=100.0)
-    video_only: float = Field(default=1.0, ge=0.0, le=100.0)
-
-
 class CorpusConfig(Strict):
     """The whole of `CORPUS.yaml`.
 
     Attributes:
+        base: an earlier build, `RUN@VERSION` (docs/duplicates.md): what is in its shards stays, and new clips that
+            resemble it are left out.
         seed: of every choice that a source's reader makes by chance; now which captions a media pack swaps.
     """
 
     corpus: str
+    base: str | None = None
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
     sources: tuple[SourceConfig, ...] = Field(min_length=1)
     fetch: FetchPolicy = FetchPolicy()
     media: MediaLimits = MediaLimits()
     clip: ClipFormat = ClipFormat()
+    signals: SignalOptions = SignalOptions()
     cutting: Cutting = Cutting()
     texts: TextLimits = TextLimits()
     scorer: ScorerConfig = ScorerConfig()
     cuts: Cuts = Cuts()
-    weights: TierWeights = TierWeights()
+    rules: Rules = Rules()
+    weights: Weights = Weights()
+    balance: Balance | None = None
     duplicates: DuplicatePolicy = DuplicatePolicy()
     shards: ShardOptions = ShardOptions()
     world: WorldConfig = WorldConfig()
@@ -316,12 +282,36 @@ class CorpusConfig(Strict):
     def _corpus(cls, name: str) -> str:
         return _checked_name("corpus name", name)
 
+    @field_validator("base")
+    @classmethod
+    def _base(cls, base: str | None) -> str | None:
+        if base is not None and not BASE_PATTERN.fullmatch(base):
+            raise ValueError(f"base is {base!r}; allowed: RUN@VERSION, such as ../run@3; name a run and its version")
+        return base
+
+    @property
+    def base_version(self) -> BaseVersion | None:
+        """The base, taken apart."""
+        return None if self.base is None else BaseVersion.parse(self.base)
+
     @model_validator(mode="after")
     def _unique_sources(self) -> CorpusConfig:
         names = [source.name for source in self.sources]
         twice = sorted({name for name in names if names.count(name) > 1})
+        if self.base is not None and self.duplicates.scope == "off":
+            raise ValueError("base is named while duplicates.scope is off; allowed: corpus or source; drop one of them")
         if twice:
             raise ValueError(f"source names {twice} stand twice; allowed: each name once; rename one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _rules_on_measured_signals(self) -> CorpusConfig:
+        asking = [source.name for source in self.sources if self.rules_of(source).video.max_text_area is not None]
+        if asking and not self.signals.text_area:
+            raise ValueError(
+                f"rules.video.max_text_area is set for {asking} and signals.text_area is false; allowed: the rule "
+                "where the signal is measured; set signals: {text_area: true}, or drop the rule"
+            )
         return self
 
     def cutting_of(self, source: SourceConfig) -> Cutting:
@@ -335,6 +325,14 @@ class CorpusConfig(Strict):
     def cuts_of(self, source: SourceConfig) -> Cuts:
         """Return the cuts of a source: its own, or the corpus's."""
         return source.cuts or self.cuts
+
+    def rules_of(self, source: SourceConfig) -> Rules:
+        """Return the rules of a source: its own, or the corpus's."""
+        return source.rules or self.rules
+
+    def weights_of(self, source: SourceConfig) -> Weights:
+        """Return the sampling weights of a source's tiers in each stage: its own, or the corpus's."""
+        return source.weights or self.weights
 
 
 def _checked_name(what: str, name: str) -> str:
@@ -364,7 +362,27 @@ def _with_resolved_paths(config: CorpusConfig, folder: Path) -> CorpusConfig:
         scorer = scorer.model_copy(update={"model": str(resolve_path(folder, scorer.model))})
     if scorer.pretrained is not None and scorer.pretrained.startswith("."):
         scorer = scorer.model_copy(update={"pretrained": str(resolve_path(folder, scorer.pretrained))})
-    return config.model_copy(update={"sources": tuple(sources), "scorer": scorer})
+    return config.model_copy(
+        update={
+            "sources": tuple(sources),
+            "scorer": scorer,
+            "balance": _resolved_balance(config.balance, folder),
+            "base": _resolved_base(config.base_version, folder),
+        }
+    )
+
+
+def _resolved_base(base: BaseVersion | None, folder: Path) -> str | None:
+    return None if base is None else str(BaseVersion(resolve_path(folder, str(base.run)), base.version))
+
+
+def _resolved_balance(balance: Balance | None, folder: Path) -> Balance | None:
+    if balance is None:
+        return None
+    concepts = resolve_path(folder, str(balance.concepts))
+    if not concepts.is_file():
+        raise ConfigError(f"balance.concepts: {concepts} is no file; allowed: a text file with one concept a line")
+    return balance.model_copy(update={"concepts": concepts})
 
 
 def _resolved_location(source: SourceConfig, folder: Path) -> str:

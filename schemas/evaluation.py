@@ -39,7 +39,7 @@ class EncoderRow(_Model):
     """One encoder's values.
 
     Attributes:
-        name: for people: `random encoder`, `stage 1`, `stage 2`, `scorer, mean of frames`.
+        name: for people: `random encoder`, `stage 1`, `stage 2 (step 50 of 500)`, `scorer, mean of frames`.
         digest: of its weights, 64 hex characters.
         values: measure name -> share; None where the encoder cannot be asked (no text side).
     """
@@ -67,8 +67,9 @@ class Evaluation(_Model):
     notes: tuple[str, ...] = ()
 
     def is_of(self, weights: Iterable[str]) -> bool:
-        """Return whether each of these weights, given by digest, has a row."""
-        return {row.digest for row in self.rows}.issuperset(weights)
+        """Return whether there are weights and each of them, given by digest, has a row."""
+        wanted = set(weights)
+        return bool(wanted) and wanted.issubset(row.digest for row in self.rows)
 
     def to_bytes(self) -> bytes:
         """Return the file's bytes."""

@@ -118,14 +118,22 @@ class BucketPolicy(Strict):
 
     Attributes:
         s3_endpoint: address of an S3-compatible server; None for the cloud's own.
+        s3_profile: profile of the AWS settings of each machine whose keys are used; None for the default.
         s3_anonymous: unsigned requests, for public buckets. `gs_anonymous` is the same for gs.
         requester_pays: agree to pay for the transfer.
     """
 
     s3_endpoint: str | None = None
+    s3_profile: str | None = Field(default=None, min_length=1)
     s3_anonymous: bool = False
     gs_anonymous: bool = False
     requester_pays: bool = False
+
+    @model_validator(mode="after")
+    def _one_identity(self) -> BucketPolicy:
+        if self.s3_anonymous and self.s3_profile is not None:
+            raise ValueError("s3_profile and s3_anonymous exclude each other: signed or unsigned; leave one out")
+        return self
 
     @field_validator("s3_endpoint")
     @classmethod

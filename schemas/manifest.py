@@ -62,7 +62,7 @@ class Manifest(_Model):
 
     Attributes:
         base: `manifest@version` of an earlier build that this one stands on, or None.
-        weights_1e4: sampling weight per tier, 10,000 is 1.
+        weights_1e4: `stage/tier` -> the corpus's own sampling weight, 10,000 is 1; a source may have others.
         files: digest of every other file of the run that counts: stats and selection.
     """
 

@@ -11,8 +11,11 @@ class MediaLimits(BaseModel):
     """What one video may cost the limited child, and what it may be.
 
     Attributes:
-        wall_s: deadline for all work on one video; then the whole process group is killed.
-        cpu_s: CPU seconds of each process of the child (RLIMIT_CPU).
+        wall_s: deadline for one video before the asked work is counted; at the deadline the process group is killed.
+        cpu_s: CPU seconds of each process of the child (RLIMIT_CPU), before the asked work is counted.
+        frame_ms: added to both for every frame that the container promises and that is to be decoded, and for every
+            frame of a clip; for a frame larger than 1280 x 720 more in proportion.
+        max_wall_s: the most that either may become by that.
         memory_mb: resident memory of the child's process group.
         output_mb: size of one written file (RLIMIT_FSIZE).
         max_file_mb: size of the original file.
@@ -26,6 +29,8 @@ class MediaLimits(BaseModel):
 
     wall_s: float = Field(default=60.0, gt=0, le=86_400)
     cpu_s: int = Field(default=120, ge=1, le=86_400)
+    frame_ms: float = Field(default=20.0, ge=0.0, le=10_000.0)
+    max_wall_s: float = Field(default=7_200.0, gt=0, le=604_800)
     memory_mb: int = Field(default=1024, ge=128, le=65_536)
     output_mb: int = Field(default=512, ge=1, le=65_536)
     max_file_mb: int = Field(default=4096, ge=1, le=1_048_576)
@@ -35,13 +40,29 @@ class MediaLimits(BaseModel):
     leading_dash: Literal["reject", "accept"] = "accept"
 
 
+class SignalOptions(BaseModel):
+    """Which signals are measured beyond those that every clip has.
+
+    Attributes:
+        text_area: how much of the picture is covered by text; needs the extra `ocr`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text_area: bool = False
+
+
 class Cutting(BaseModel):
     """Where clips begin and end when the source does not say, or says more than a clip may hold.
 
     Attributes:
         no_span: what becomes of a record without a span: the `whole` video, its `shots`, or fixed `windows`.
         window_s, stride_s: length of a window, and from the start of one to the start of the next.
-        shot_threshold: of PySceneDetect's content detector; higher finds fewer shots.
+        shot_detector: PySceneDetect's `content` detector, which compares neighbouring frames and so finds hard cuts; or
+            `transnetv2`, a network (arXiv 2008.04838) that finds dissolves too, for more work and with the extra
+            `transnet`.
+        shot_threshold: of the content detector; higher finds fewer shots.
+        shot_probability: of TransNetV2: a frame is a transition where the network says more; 0.5 is the paper's.
         long_spans: a span longer than a clip may be is a reject, or is split into equal parts.
     """
 
@@ -50,8 +71,15 @@ class Cutting(BaseModel):
     no_span: Literal["whole", "shots", "windows"] = "whole"
     window_s: float = Field(default=10.0, gt=0, le=3600)
     stride_s: float = Field(default=10.0, gt=0, le=3600)
+    shot_detector: Literal["content", "transnetv2"] = "content"
     shot_threshold: float = Field(default=27.0, gt=0, le=255)
+    shot_probability: float = Field(default=0.5, gt=0.0, lt=1.0)
     long_spans: Literal["reject", "split"] = "reject"
+
+    @property
+    def by_model(self) -> bool:
+        """Whether a network finds the shots."""
+        return self.no_span == "shots" and self.shot_detector == "transnetv2"
 
 
 class ClipFormat(BaseModel):

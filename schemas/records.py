@@ -133,7 +133,9 @@ class Signals:
         sharpness_1e2: variance of the Laplacian of full-scale luma, mean over sampled frames.
         cuts_us: times of the frames after a hard cut inside the clip, from its first frame; at most 32.
         has_audio: whether the original has an audio stream.
-        phashes: 64-bit DCT hashes of the sampled frames, in their order, as 16 hex digits each.
+        frame_hashes, hash_quality: of the frames at each quarter of a second, in hexadecimal: 64 digits a hash and 2 a
+            quality (`curation.media.frame_hashes`).
+        text_area_1e4: share of the picture that detected text covers, mean over 4 frames; None where nobody looked.
 
     Sampled are 8 frames at the centres of equal parts of the clip.
     """
@@ -146,7 +148,9 @@ class Signals:
     sharpness_1e2: int
     cuts_us: tuple[int, ...]
     has_audio: bool
-    phashes: tuple[str, ...]
+    frame_hashes: str
+    hash_quality: str
+    text_area_1e4: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +161,7 @@ class Sample:
         video_sha256: of the original file's bytes.
         start_us, end_us: the span asked for; None is the video's own start or end.
         media_sha256: of the re-encoded clip's bytes, which names its file under media/.
+        content_sha256: of its decoded pictures: equal for clips that show the same, whatever else their files hold.
         duration_us, frames, fps_1e3: of the re-encoded clip; fps in thousandths.
         rights: JSON object of texts: the source's `licence`, `basis` and `terms`, and what the place that the video
             was fetched from said of its use.
@@ -172,6 +177,7 @@ class Sample:
     record_ids: tuple[str, ...]
     media_sha256: str
     media_bytes: int
+    content_sha256: str
     duration_us: int
     frames: int
     fps_1e3: int
@@ -240,10 +246,18 @@ class Selection:
 
     Attributes:
         text_id, score_1e4: the chosen text and its score; None for a sample without a scored text.
+        offset_us: how far behind the clip's start the speech begins that fits it best, of the offsets that were scored;
+            where speech is the chosen text, that text's. None for a clip without speech.
         duplicate_group: the group's id, or None when the clip stands alone.
-        keeper: the sample that stands for the group; itself when it stands alone.
-        weight_1e4: sampling weight of the sample's tier, 10,000 is 1.
-        shard_bucket: bucket inside (tier, source); None when a duplicate's keeper stands for it.
+        keeper: the sample that stands for it; itself when it is kept.
+        duplicate_kind: why a keeper stands for it: `exact`, `overlap`, `perceptual` or `semantic`; None if it is kept.
+        similarity_1e4: how much it resembles its keeper.
+        text_copies: how many texts of the source are nearly like the chosen one, itself included.
+        near_group: clips that mean nearly the same, which weigh less; None where there are no others.
+        rule: the first rule that the clip breaks, or None.
+        stage1_weight_1e4, stage2_weight_1e4: sampling weight of the sample's tier in a training stage, balanced by
+            concepts where that is asked for; 10,000 is 1.
+        shard_bucket: bucket inside (tier, source); None when a rule or a duplicate's keeper leaves it out.
     """
 
     sample_id: str
@@ -251,9 +265,16 @@ class Selection:
     tier: str
     text_id: str | None
     score_1e4: int | None
+    offset_us: int | None
     duplicate_group: str | None
     keeper: str
-    weight_1e4: int
+    duplicate_kind: str | None
+    similarity_1e4: int | None
+    near_group: str | None
+    text_copies: int
+    rule: str | None
+    stage1_weight_1e4: int
+    stage2_weight_1e4: int
     shard_bucket: int | None
     media_sha256: str
     media_bytes: int

@@ -15,19 +15,31 @@ from schemas.canonical import canonical_json, digest_of
 from schemas.statistics import ScorerFacts
 
 RUN_SCHEMA = "clipstrata.run/1"
-CODE_VERSION = "0.1.0"
+CODE_VERSION = "0.2.0"
 
 RUN_JSON = "run.json"
 STATISTICS_JSON = "stats/statistics.json"
 HISTOGRAMS_PARQUET = "stats/histograms.parquet"
+YIELDS_PARQUET = "stats/yields.parquet"
+DISTRIBUTIONS_PARQUET = "stats/distributions.parquet"
+JOINT_PARQUET = "stats/joint.parquet"
+EXAMPLES_PARQUET = "stats/examples.parquet"
+REJECT_EXAMPLES_PARQUET = "stats/reject_examples.parquet"
+EDGES_FOLDER = "duplicates/edges"
+MEMBERS_FOLDER = "duplicates/members"
+TEXTS_FOLDER = "duplicates/texts"
+BASE_FOLDER = "duplicates/base"
+DUPLICATES_JSON = "duplicates/summary.json"
+LABELS_JSONL = "labels/labels.jsonl"
 LATEST_JSON = "manifests/latest.json"
 REPORT_HTML = "report/index.html"
 ENCODER_FOLDER = "models/encoder"
 EVALUATION_JSON = "models/evaluation.json"
+DECODED_FOLDER = "tmp/decoded"
 
 # Folders that hold a clock or an attempt; nothing in them has part in a digest (nor has run.json, nor the page of a
 # trained run, which shows how fast that went).
-UNCOUNTED = ("progress", "tmp", "models")
+UNCOUNTED = ("progress", "tmp", "models", "labels")
 
 
 def media_path(media_sha256: str) -> str:
@@ -61,14 +73,29 @@ def scores_path(scoring: str, unit: str) -> str:
 
 
 def score_part_path(kind: str, scoring: str, unit: str) -> str:
-    """Return where a unit's part of one scoring lies: `scores` or `score_rejects`."""
-    folder = f"scores/{scoring}" if kind == "scores" else f"rejects/{scoring}"
-    return f"{folder}/{unit}.parquet"
+    """Return where a unit's part of one scoring lies: `scores`, `embeddings` or `score_rejects`."""
+    folder = "rejects" if kind == "score_rejects" else kind
+    return f"{folder}/{scoring}/{unit}.parquet"
 
 
 def selection_path(source: str, part: int) -> str:
     """Return where one part of a source's selection lies."""
     return f"selection/{source}-{part:05d}.parquet"
+
+
+def members_path(group: str) -> str:
+    """Return where the members of duplicate groups among the clips of a group of units lie."""
+    return f"{MEMBERS_FOLDER}/{group}.parquet"
+
+
+def text_groups_path(group: str) -> str:
+    """Return where the texts of a group of units lie that others of their source are nearly like."""
+    return f"{TEXTS_FOLDER}/{group}.parquet"
+
+
+def base_members_path(group: str) -> str:
+    """Return where the samples of a group of units of the base lie that new clips resemble."""
+    return f"{BASE_FOLDER}/{group}.parquet"
 
 
 def manifest_path(version: int) -> str:
@@ -88,12 +115,13 @@ def summary_path(stage: int) -> str:
 
 def decoded_path(manifest_sha256: str, frames: int, size_px: int, tiers: Sequence[str] = ()) -> str:
     """Return where the decoded frames of a manifest's shards lie; the folder may be removed at any time."""
-    return "-".join((f"tmp/decoded/{manifest_sha256[:16]}", f"{frames}x{size_px}", *sorted(tiers)))
+    return "-".join((f"{DECODED_FOLDER}/{manifest_sha256[:16]}", f"{frames}x{size_px}", *sorted(tiers)))
 
 
 MANIFEST_NAME = re.compile(r"manifests/v(\d{6})\.json")
 
-StageName = Literal["ingest", "judge", "shard"]
+StageName = Literal["ingest", "duplicates", "judge", "shard"]
+STAGES: tuple[StageName, ...] = ("ingest", "duplicates", "judge", "shard")
 
 
 class StageState(BaseModel):
@@ -133,8 +161,7 @@ class RunState(BaseModel):
 
     def with_stage(self, state: StageState) -> RunState:
         """Return the run with one stage finished anew; later stages, which stood on the old one, are forgotten."""
-        order: tuple[StageName, ...] = ("ingest", "judge", "shard")
-        earlier = order[: order.index(state.stage)]
+        earlier = STAGES[: STAGES.index(state.stage)]
         kept = tuple(old for old in self.stages if old.stage in earlier)
         return self.model_copy(update={"stages": (*kept, state)})
 

@@ -10,7 +10,7 @@ MEDIA_SUFFIX = "mp4"
 TEXT_SUFFIX = "txt"
 MEMBER_SUFFIXES = (FACTS_SUFFIX, MEDIA_SUFFIX, TEXT_SUFFIX)
 
-SAMPLE_SCHEMA = "clipstrata.sample/1"
+SAMPLE_SCHEMA = "clipstrata.sample/2"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,11 +6,14 @@ Scores are integers of 1e-4. A histogram has 2,000 half-open bins of 0.001 over 
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict
 
 from schemas.canonical import digest_of
 
-STATISTICS_SCHEMA = "clipstrata.statistics/1"
+StatisticsSchema = Literal["clipstrata.statistics/3"]
+STATISTICS_SCHEMA: StatisticsSchema = "clipstrata.statistics/3"
 HISTOGRAM_LOW_1E4 = -10_000
 HISTOGRAM_STEP_1E4 = 10
 HISTOGRAM_BINS = 2_000
@@ -20,6 +23,14 @@ QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class HistogramEdges(_Model):
+    """The edges of all histograms of one document: bin i begins at `low_1e4 + i * step_1e4`."""
+
+    low_1e4: int = HISTOGRAM_LOW_1E4
+    step_1e4: int = HISTOGRAM_STEP_1E4
+    bins: int = HISTOGRAM_BINS
 
 
 class LedgerCounts(_Model):
@@ -63,7 +74,7 @@ class ScoreHistogram(_Model):
 
 
 class TierCounts(_Model):
-    """Samples of one tier of one source, before duplicates were left out and after."""
+    """Samples of one tier of one source, and what reached a shard of it: samples, their duration and bytes."""
 
     tier: str
     samples: int
@@ -89,11 +100,22 @@ class ReasonCount(_Model):
     count: int
 
 
+class RuleCount(_Model):
+    """Samples whose first broken rule is this one."""
+
+    rule: str
+    samples: int
+
+
 class SourceStatistics(_Model):
     """Everything counted about one source.
 
     Attributes:
         samples_merged: samples that two units told of (the same file under two locators), joined when judged.
+        cuts: those that were applied; None where runs with different cuts were added up, which then have no `tiers`.
+        rules: samples by the first rule that they break, whether it leaves them out or only labels them.
+        left_out_by_rule: samples that a rule keeps out of the shards.
+        left_out_as_duplicate: samples that break no such rule, and whose keeper stands for them.
         lengths: samples by the length of their clip, in the buckets of `schemas.published.VIDEOPRISM_LENGTHS`.
     """
 
@@ -106,10 +128,13 @@ class SourceStatistics(_Model):
     videos: int
     duration_us: int
     media_bytes: int
-    cuts: ResolvedCuts
+    cuts: ResolvedCuts | None
     histograms: tuple[ScoreHistogram, ...]
     tiers: tuple[TierCounts, ...]
     rejects: tuple[ReasonCount, ...]
+    rules: tuple[RuleCount, ...]
+    left_out_by_rule: int
+    left_out_as_duplicate: int
     duplicates: int
     lengths: tuple[int, ...]
 
@@ -122,12 +147,52 @@ class DuplicatePair(_Model):
     groups: int
 
 
+class ThresholdYield(_Model):
+    """What a threshold of one kind of edge joins: pairs at or above it, and contents in at least one of them."""
+
+    kind: str
+    threshold_1e4: int
+    pairs: int
+    contents: int
+
+
+class DuplicateSummary(_Model):
+    """What finding duplicates came to, `duplicates/summary.json`.
+
+    Attributes:
+        counts: what was compared, left out or capped on the way; docs/duplicates.md says what each means.
+        groups: kind of group (`duplicate`, `near`) -> groups that edges make.
+        thresholds: of each kind, from the corpus's own threshold upwards.
+        benchmarks: name -> (clips in its file, duplicate groups that hold one of them).
+    """
+
+    schema_name: str = "clipstrata.duplicates/1"
+    counts: dict[str, int]
+    groups: dict[str, int]
+    thresholds: tuple[ThresholdYield, ...]
+    benchmarks: dict[str, tuple[int, int]] = {}
+
+
+class BenchmarkCount(_Model):
+    """Samples of a source that are left out because their duplicate group holds a clip of a benchmark."""
+
+    benchmark: str
+    source: str
+    samples: int
+
+
 class DuplicateStatistics(_Model):
     """Duplicate groups over the whole corpus.
 
     Attributes:
-        samples_removed: samples whose group's keeper stands for them.
+        samples_removed: samples that no rule leaves out, and whose group's keeper stands for them.
+        action: what is done about samples that show the same.
+        removed: kind -> samples whose keeper stands for them because of it.
+        near: samples in near groups, which weigh less.
+        sizes: (size, how many groups have it), ascending.
         largest: sizes of the ten largest groups, descending.
+        benchmarks: what was left out because a benchmark shows it.
+        found: what finding them came to; None in statistics of several runs.
     """
 
     scope: str
@@ -137,6 +202,11 @@ class DuplicateStatistics(_Model):
     samples_removed: int
     pairs: tuple[DuplicatePair, ...]
     largest: tuple[int, ...]
+    removed: dict[str, int] = {}
+    near: int = 0
+    sizes: tuple[tuple[int, int], ...] = ()
+    benchmarks: tuple[BenchmarkCount, ...] = ()
+    found: DuplicateSummary | None = None
 
 
 class ScorerFacts(_Model):
@@ -156,10 +226,11 @@ class ScorerFacts(_Model):
 
 
 class Statistics(_Model):
-    """The whole file."""
+    """The whole file; one of another version or with other edges of its bins is not compared with anything."""
 
-    schema_name: str = STATISTICS_SCHEMA
+    schema_name: StatisticsSchema = STATISTICS_SCHEMA
     corpus: str
     scorer: ScorerFacts
+    edges: HistogramEdges = HistogramEdges()
     sources: tuple[SourceStatistics, ...]
     duplicates: DuplicateStatistics

@@ -67,7 +67,12 @@ def unit_bits(locators: int, videos_per_unit: int) -> int:
 
 def unit_bucket(source: str, locator: str, bits: int) -> int:
     """Return the bucket of a locator inside its source: it depends on the locator alone, never on the other rows."""
-    return bucket_of(stable_id("unit", source, locator), bits)
+    return bucket_of(place_id(source, locator), bits)
+
+
+def place_id(source: str, locator: str) -> str:
+    """Return the id of a locator inside its source; its first bits are the locator's bucket."""
+    return stable_id("unit", source, locator)
 
 
 def unit_name(source: str, bucket: int, bits: int, fingerprint: str) -> str:
@@ -137,7 +142,7 @@ class UnitScores(BaseModel):
 
     Attributes:
         unit_sha256: digest of the unit's own commit, whose texts and clips were scored.
-        parts: `scores`, and `score_rejects`: samples that have no finite score.
+        parts: `scores`; `score_rejects`: samples that have no finite score; `embeddings` of clips.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from pathlib import Path
 
 from curation.media import FramePlan
+from curation.row_lines import place_of
 from curation.score_batches import BatchTools, score_batches
 from curation.score_cache import ScoreCache
 from curation.sources import read_source
@@ -19,7 +21,7 @@ from pipelines.run_folder import Run, open_run
 from pipelines.stages import ingest_outputs, judge, shard
 from pipelines.watching import Watcher
 from schemas.corpus import CorpusConfig, load_corpus
-from schemas.records import Record
+from schemas.records import Record, Reject
 from schemas.run import RUN_JSON, UNCOUNTED
 from schemas.statistics import ScorerFacts
 from schemas.units import UnitCommit, unit_bits, unit_bucket
@@ -117,16 +119,13 @@ def unit_inputs(config: CorpusConfig) -> list[UnitInput]:
     units = []
     for source in config.sources:
         items = list(read_source(source, config))
-        places = [item.locator if isinstance(item, Record) else item.record_id or "" for item in items]
+        places = [place_of(item) for item in items]
         bits = unit_bits(len(set(places)), config.videos_per_unit)
-        for bucket in range(1 << bits):
-            mine = [
-                item
-                for item, place in zip(items, places, strict=True)
-                if unit_bucket(source.name, place, bits) == bucket
-            ]
-            if mine:
-                units.append(UnitInput(source=source.name, bucket=bucket, bits=bits, items=tuple(mine)))
+        buckets: dict[int, list[Record | Reject]] = defaultdict(list)
+        for item, place in zip(items, places, strict=True):
+            buckets[unit_bucket(source.name, place, bits)].append(item)
+        for bucket in sorted(buckets):
+            units.append(UnitInput(source=source.name, bucket=bucket, bits=bits, items=tuple(buckets[bucket])))
     return units
 
 
@@ -155,7 +154,7 @@ def finish_fake_ingest(run: Run, corpus: Path) -> None:
     """Ingest with fakes and record the stage as the real one does."""
     _, _, commits = ingest_with_fakes(corpus, run.root)
     run.note_scorer(FAKE_SCORER)
-    run.finish("ingest", "f" * 64, ingest_outputs(run, FAKE_SCORER, [commit.unit for commit in commits]), 0.0)
+    run.finish("ingest", "f" * 64, ingest_outputs(run.store, FAKE_SCORER, [commit.unit for commit in commits]), 0.0)
 
 
 def counted_digests(root: Path) -> dict[str, str]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from curation.fetching import Fetched, FetchError
 from curation.media import CutClip, CutFailure, CutOutcome, CutTask, VideoFacts
+from curation.media.tasks import Span
 from schemas.reasons import Reason, Stage
 from schemas.records import Signals
 
@@ -77,25 +78,30 @@ def fake_video_facts(content: bytes) -> VideoFacts:
 class FakeCutter:
     """Makes a clip of any file: its bytes and span are the clip. Names decide what fails.
 
-    A path that holds `broken` fails as a whole; a span that starts at 9 s or later lies past the end; a path that holds
-    `parts` is made into two clips of a second and one that is too short.
+    A path that holds `broken` fails as a whole, and one that holds `slow` for each span; a span that starts at 9 s or
+    later lies past the end; a path that holds `parts` is made into two clips of a second and one that is too short,
+    where the whole of it is asked for.
     """
 
     def __init__(self) -> None:
         self.cut_paths: list[str] = []
+        self.cut_spans: list[tuple[Span, ...]] = []
 
     def __call__(self, task: CutTask) -> CutOutcome:
         self.cut_paths.append(task.path)
+        self.cut_spans.append(task.spans)
         if "broken" in task.path:
             failure = CutFailure(span_index=None, stage=Stage.MEDIA, reason=Reason.NOT_MEDIA, detail=f"no {task.path}")
             return _outcome(None, (), (failure,))
         content = Path(task.path).read_bytes()
         video = fake_video_facts(content)
-        if "parts" in task.path:
+        if "parts" in task.path and task.spans == ((None, None),):
             return _in_parts(video, content, task)
         clips, failures = [], []
         for index, (start_us, end_us) in enumerate(task.spans):
-            if (start_us or 0) >= 9_000_000:
+            if "slow" in task.path:
+                failures.append(CutFailure(span_index=index, stage=Stage.CUT, reason=Reason.TIMEOUT, detail="0.1 s"))
+            elif (start_us or 0) >= 9_000_000:
                 detail = f"[mov @ 0x55d0c0ffee00] {task.path} ends before; see {task.out_dir}/log"
                 failures.append(
                     CutFailure(span_index=index, stage=Stage.CUT, reason=Reason.SPAN_PAST_END, detail=detail)
@@ -136,6 +142,7 @@ def fake_clip_facts(index: int, content: bytes = b"clip", media_path: str = "", 
         media_path=media_path,
         media_sha256=hashlib.sha256(content).hexdigest(),
         media_bytes=len(content),
+        content_sha256=hashlib.sha256(b"shown by " + content).hexdigest(),
         duration_us=2_000_000,
         frames=50,
         fps_1e3=25_000,
@@ -150,7 +157,8 @@ def fake_clip_facts(index: int, content: bytes = b"clip", media_path: str = "", 
             sharpness_1e2=300,
             cuts_us=(),
             has_audio=False,
-            phashes=("00000000000000ff", "00000000000000ff"),
+            frame_hashes=hashlib.sha256(content).hexdigest() * 2,
+            hash_quality="6464",
         ),
         strip_path=strip_path,
     )

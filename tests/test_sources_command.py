@@ -19,7 +19,7 @@ TABLE = """path,t0,t1,words
 a.mp4,0,2,a [red]dog[/red]
 b.mp4,3,2,nothing
 ../c.mp4,0,1,outside
-https://u:pw@h/x.mp4?token=f00,,,
+https://u:pw@h/x.mp4?Policy=f00&Signature=f00&Key-Pair-Id=f00,,,
 one cell
 """
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from curation.displays import NewDisplay, new_display, shown
+from curation.displays import NewDisplay, new_display
 from curation.scorers import Scorer
+from schemas.config_file import parse_document
 from schemas.evaluation import Evaluation
-from schemas.run import ENCODER_FOLDER, EVALUATION_JSON
+from schemas.run import DECODED_FOLDER, ENCODER_FOLDER, EVALUATION_JSON
 from schemas.training import TrainingSummary
-from training.evaluation import ShapesOptions
+from training.evaluation import ShapesOptions, answers
 from training.frozen import Exported, evaluate, export_checkpoint
 from training.loop import OtherTraining, TrainConfig, load_train_config, train
 
@@ -60,11 +62,11 @@ def run_recipe(
     training = tuple(_train_anew_if_other(config, new_display) for config in stages)
     exported = export_checkpoint(stages[-1].folder, run / ENCODER_FOLDER)
     # The decoded frames are 70 kB a clip and of no more use.
-    shutil.rmtree(run / "tmp" / "decoded", ignore_errors=True)
-    evaluation = _evaluated(run, training, options)
+    shutil.rmtree(run / DECODED_FOLDER, ignore_errors=True)
+    weights = [*(summary.weights_sha256 for summary in training), scorer.digest]
+    evaluation = _evaluated(run, weights, options)
     if evaluation is None:
-        with shown("evaluation: probes and retrieval", new_display) as display:
-            evaluation = evaluate(run, scorer, options, lambda what, done, total: display.show(done, total, what))
+        evaluation = evaluate(run, scorer, options, new_display)
     return RecipeResult(training=training, exported=exported, evaluation=evaluation)
 
 
@@ -76,12 +78,14 @@ def _train_anew_if_other(config: TrainConfig, new_display: NewDisplay) -> Traini
         return train(config, new_display)
 
 
-def _evaluated(run: Path, training: tuple[TrainingSummary, ...], options: ShapesOptions) -> Evaluation | None:
-    """Return the run's evaluation if it is of these weights and these options."""
+def _evaluated(run: Path, weights: Sequence[str], options: ShapesOptions) -> Evaluation | None:
+    """Return the run's evaluation if it is of these weights and these options.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
     path = run / EVALUATION_JSON
     if not path.is_file():
         return None
-    found = Evaluation.model_validate_json(path.read_bytes())
-    wanted = {name: value for name, value in asdict(options).items() if isinstance(value, int) and name != "seed"}
-    same = found.seed == options.seed and all(found.settings.get(name) == value for name, value in wanted.items())
-    return found if same and found.is_of(summary.weights_sha256 for summary in training) else None
+    found = parse_document(path.read_bytes(), Evaluation, what=str(path), mend="remove it, and evaluate again")
+    return found if answers(found, options) and found.is_of(weights) else None

@@ -2,6 +2,6 @@
 
 from curation.fetching.base import Fetched, Fetcher, FetchError, HostBrokenError
 from curation.fetching.cache import FetchCache
-from curation.fetching.fetcher import FetcherFamily, World, new_fetcher
+from curation.fetching.fetcher import FetcherFamily, Reach, World
 
-__all__ = ["FetchCache", "FetchError", "Fetched", "Fetcher", "FetcherFamily", "HostBrokenError", "World", "new_fetcher"]
+__all__ = ["FetchCache", "FetchError", "Fetched", "Fetcher", "FetcherFamily", "HostBrokenError", "Reach", "World"]

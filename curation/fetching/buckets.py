@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from curation.bucket_client import bucket_file_system
 from curation.fetching.base import FETCHED_NAME, Fetched, FetchError
 from curation.fetching.clock import Deadline
 from curation.fetching.hosts import Hosts
@@ -26,23 +27,6 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 _VERSION_FACTS = ("ETag", "VersionId", "etag", "generation", "size")
 # (scheme, policy) -> an asynchronous fsspec file system
 MakeFileSystem = Callable[[str, FetchPolicy], Any]
-
-
-def bucket_file_system(scheme: str, policy: FetchPolicy) -> Any:
-    """Return the file system of a scheme; keys come from the environment, as the cloud's own tools find them."""
-    import fsspec
-
-    buckets = policy.buckets
-    if scheme == "gs":
-        options = {"token": "anon"} if buckets.gs_anonymous else {}
-        return fsspec.filesystem("gs", requester_pays=buckets.requester_pays, **options)
-    return fsspec.filesystem(
-        "s3",
-        anon=buckets.s3_anonymous,
-        endpoint_url=buckets.s3_endpoint,
-        requester_pays=buckets.requester_pays,
-        config_kwargs={"connect_timeout": policy.connect_s, "read_timeout": policy.stall_s},
-    )
 
 
 class BucketFetcher:

@@ -16,10 +16,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from curation.fetching.base import FETCHED_NAME, Fetched, Fetcher, FetchError
-from curation.sources.locators import unsigned_query
+from curation.fetching.hosts import HOST_CAUSES
+from curation.sources.signing import unsigned_address
 from schemas.ids import stable_id
 from schemas.reasons import RETRYABLE, Reason
 
@@ -47,7 +47,7 @@ class FetchCache:
         Raises:
             FetchError: the fetch failed, now or earlier in this run.
         """
-        name = stable_id("fetched", _unsigned(address))
+        name = stable_id("fetched", unsigned_address(address))
         with self._claimed(name):
             known = self._valid(name)
             if known is None:
@@ -59,10 +59,13 @@ class FetchCache:
         return fetched
 
     def forget_failures(self) -> None:
-        """Forget the failures that may pass, before a run that is to try them again."""
+        """Forget the failures that may pass, before a run that is to try them again.
+
+        Among them are all for which a host is given up: what stopped the run before is to be mended by now.
+        """
         for path in self._folder.glob(f"*{ENTRY}"):
             known = _read_entry(path)
-            if known is None or known.get("reason") in RETRYABLE:
+            if known is None or known.get("reason") in RETRYABLE | HOST_CAUSES:
                 path.unlink(missing_ok=True)
 
     def clear(self) -> None:
@@ -143,14 +146,6 @@ class CachedFetcher:
             FetchError: there is none.
         """
         return self._cache.fetch(address, folder, self._fetcher)
-
-
-def _unsigned(address: str) -> str:
-    """Return an address without its user and signature, which differ between sources that name the same file."""
-    if not address.startswith(("http://", "https://")):
-        return address
-    parts = urlsplit(address)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, unsigned_query(parts.query), ""))
 
 
 def _handed_out(known: dict[str, Any], path: Path, folder: Path) -> Fetched:

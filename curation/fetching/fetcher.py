@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from curation.fetching import sites
+from curation.bucket_client import BUCKET_SCHEMES, bucket_file_system
 from curation.fetching.base import Fetched, Fetcher, FetchError
-from curation.fetching.buckets import BucketFetcher, MakeFileSystem, bucket_file_system
+from curation.fetching.buckets import BucketFetcher, MakeFileSystem
 from curation.fetching.cache import CachedFetcher, FetchCache
 from curation.fetching.clock import Clock, SystemClock
 from curation.fetching.exchange import Network
@@ -20,7 +20,7 @@ from curation.fetching.http_fetch import WebFetcher, WebTools
 from curation.fetching.local import LocalFetcher
 from curation.fetching.retrying import Retry
 from curation.fetching.rights import RulesOfHosts
-from curation.fetching.sites import SiteFetcher
+from curation.fetching.sites import CHILD_MODULE, SiteFetcher, child_command
 from curation.fetching.tars import TarFetcher
 from curation.fetching.web import WebClient
 from curation.sources.locators import TAR_PREFIX
@@ -43,7 +43,24 @@ class World:
     tls: ssl.SSLContext = field(default_factory=ssl.create_default_context)
     chance: random.Random = field(default_factory=random.Random)
     make_file_system: MakeFileSystem = bucket_file_system
-    site_command: Sequence[str] = sites.COMMAND
+    site_command: Sequence[str] = field(default_factory=child_command)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reach:
+    """What the workers of a job may reach. It travels to them by name; each makes its own `World` of it.
+
+    Attributes:
+        guard: a function of a module: which addresses may be connected to.
+        site_module: the module that runs as yt-dlp's child, with a guard of its own.
+    """
+
+    guard: Guard = public_only
+    site_module: str = CHILD_MODULE
+
+    def world(self) -> World:
+        """Return a world with these limits, and everything else as it is."""
+        return World(guard=self.guard, site_command=child_command(self.site_module))
 
 
 class FetcherFamily:
@@ -62,11 +79,6 @@ class FetcherFamily:
     def fetcher(self, policy: FetchPolicy | None = None) -> Fetcher:
         """Return a fetcher for sources of one policy: the family's own, or one with other rights, limits or sites."""
         return _AnyFetcher(policy if policy is not None else self._policy, self._tools, self._world, self._cache)
-
-
-def new_fetcher(policy: FetchPolicy, *, cache: FetchCache | None = None, world: World | None = None) -> Fetcher:
-    """Return a fetcher of its own, for several threads."""
-    return FetcherFamily(policy, cache=cache, world=world).fetcher()
 
 
 def _web_tools(policy: FetchPolicy, world: World) -> WebTools:
@@ -104,7 +116,7 @@ class _AnyFetcher:
         scheme = self._scheme(address)
         if scheme == "file":
             return self._local.fetch(address, folder)
-        if scheme in ("s3", "gs"):
+        if scheme in BUCKET_SCHEMES:
             return self._once(self._buckets, address, folder)
         return self._once(self._sites if self._sites.serves(address) else self._web, address, folder)
 

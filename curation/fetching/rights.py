@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import zlib
 from collections import OrderedDict
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPMessage
 
@@ -214,8 +213,3 @@ def _fact(text: str) -> str:
 def _switched_off(policy: RightsPolicy) -> dict[str, str]:
     off = [name for name in ("robots", "x_robots_tag", "tdm_reservation", "aipref") if not getattr(policy, name)]
     return {"not_heeded": ", ".join(off), "not_heeded_because": policy.because} if off else {}
-
-
-def merged_facts(*facts: Mapping[str, str]) -> dict[str, str]:
-    """Return facts of several steps as one; what a later step says stands."""
-    return {name: value for step in facts for name, value in step.items()}

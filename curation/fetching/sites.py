@@ -23,10 +23,15 @@ from curation.fetching.http_fetch import WebTools, counted
 from schemas.fetching import FetchPolicy
 from schemas.reasons import Reason
 
-COMMAND = (sys.executable, "-m", "curation.fetching.site_child")
+CHILD_MODULE = "curation.fetching.site_child"
 MAX_ANSWER_BYTES = 65_536
 # Certificates and look-up of libraries; cloud keys and proxies stay outside.
 KEPT_ENV = ("PATH", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+def child_command(module: str = CHILD_MODULE) -> tuple[str, ...]:
+    """Return what starts a module as yt-dlp's child, with the Python of this process."""
+    return (sys.executable, "-m", module)
 
 
 class SiteFetcher:
@@ -36,7 +41,7 @@ class SiteFetcher:
         command: what runs the child.
     """
 
-    def __init__(self, tools: WebTools, policy: FetchPolicy, command: Sequence[str] = COMMAND) -> None:
+    def __init__(self, tools: WebTools, policy: FetchPolicy, command: Sequence[str]) -> None:
         self._tools = tools
         self._policy = policy
         self._command = tuple(command)

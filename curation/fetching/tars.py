@@ -8,17 +8,17 @@ import stat
 import tarfile
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from curation.fetching.base import FETCHED_NAME, Fetched, FetchError
 from curation.sources.locators import RowProblem, split_tar
+from curation.sources.tar_headers import TarHeaders
 from schemas.reasons import Reason
 
 COPY_BYTES = 1 << 20
-BLOCK_BYTES = 512
 MAX_MEMBERS = 1_000_000
 TARS_KEPT = 8
 
@@ -126,22 +126,12 @@ def _walk(file: BinaryIO) -> _Index:
 
 def _indexed(file: BinaryIO, size_bytes: int) -> _Index:
     members: dict[str, _Member] = {}
-    end = 0
-    for info in _headers(file):
-        members[info.name] = _member(info, size_bytes, known=info.name in members)
-        end = info.offset_data + (-(-info.size // BLOCK_BYTES) * BLOCK_BYTES if info.isreg() else 0)
-        if len(members) > MAX_MEMBERS:
-            raise FetchError(Reason.TAR_BROKEN, f"more than {MAX_MEMBERS} members")
-    file.seek(end)
-    return _Index(members=members, whole=file.read(BLOCK_BYTES) == bytes(BLOCK_BYTES))
-
-
-def _headers(file: BinaryIO) -> Iterator[tarfile.TarInfo]:
-    with tarfile.open(fileobj=file, mode="r:") as tar:
-        while (info := tar.next()) is not None:
-            # the object remembers all that it has read, and so does the index
-            tar.members.clear()  # type: ignore[attr-defined]
-            yield info
+    with TarHeaders(file) as tar:
+        for info in tar:
+            members[info.name] = _member(info, size_bytes, known=info.name in members)
+            if len(members) > MAX_MEMBERS:
+                raise FetchError(Reason.TAR_BROKEN, f"more than {MAX_MEMBERS} members")
+        return _Index(members=members, whole=tar.ends_whole())
 
 
 def _member(info: tarfile.TarInfo, size_bytes: int, *, known: bool) -> _Member:

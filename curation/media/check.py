@@ -11,12 +11,14 @@ import av
 import av.error
 import numpy as np
 
-from curation.media.colours import luma_view, planes, square_rgb
+from curation.media.colours import luma_view, picture_rgb, planes, square_rgb
+from curation.media.content import ContentDigest
 from curation.media.probe import US_PER_S
 from curation.media.signals import SignalTaker
 from curation.media.spans import PlannedSpan
 from curation.media.strips import uniform_indices, write_strip
 from curation.media.tasks import CutClip, CutTask, MediaError
+from curation.media.text_frames import text_indices, text_size_px, write_text_frames
 from schemas.reasons import Reason
 
 # hidden reference frames of VP8 are packets without a picture, so a count may fall short by a share
@@ -33,11 +35,13 @@ class _Decoded:
     width_px: int
     height_px: int
     taker: SignalTaker
+    content_sha256: str
     squares: list[np.ndarray]
+    text_pictures: list[np.ndarray]
 
 
 def check_clip(path: str, span: PlannedSpan, task: CutTask, *, has_audio: bool) -> CutClip:
-    """Return the facts of a clip that ffmpeg wrote, and write its strip beside it.
+    """Return the facts of a clip that ffmpeg wrote, and write beside it its strip and what the text finder is to see.
 
     Args:
         has_audio: whether the original has an audio stream.
@@ -54,12 +58,15 @@ def check_clip(path: str, span: PlannedSpan, task: CutTask, *, has_audio: bool) 
         raise MediaError(Reason.TOO_SHORT, f"{decoded.duration_us} us; allowed: {task.clip.min_s} s or more")
     strip_path = Path(path).with_suffix(".jpg")
     strip_path.write_bytes(write_strip(decoded.squares))
+    if task.text_area:
+        write_text_frames(path, decoded.text_pictures)
     data = Path(path).read_bytes()
     return CutClip(
         span_index=span.index,
         media_path=path,
         media_sha256=hashlib.sha256(data).hexdigest(),
         media_bytes=len(data),
+        content_sha256=decoded.content_sha256,
         duration_us=decoded.duration_us,
         frames=decoded.frames,
         fps_1e3=(2 * decoded.frames * US_PER_S * 1000 + decoded.duration_us) // (2 * decoded.duration_us),
@@ -107,15 +114,22 @@ def _decode_stream(container: av.container.InputContainer, task: CutTask) -> _De
     stated = stream.frames
     tick_us = (stream.time_base or 0) * US_PER_S
     for_strip = uniform_indices(max(1, stated), task.frames.count)
+    for_text = text_indices(max(1, stated)) if task.text_area else []
     taker = SignalTaker(max(1, stated))
+    content = ContentDigest()
     squares: list[np.ndarray] = []
+    text_pictures: list[np.ndarray] = []
     ticks: list[int] = []
     for index, frame in enumerate(container.decode(stream)):
         ticks.append(frame.pts or 0)
+        content.add(frame)
         taker.add(index, round((ticks[-1] - ticks[0]) * tick_us), luma_view(frame))
         if index in for_strip:
             square = square_rgb(planes(frame), frame.colorspace, task.frames.size_px)
             squares += [square] * for_strip.count(index)
+        if index in for_text:
+            size_px = text_size_px(frame.width, frame.height)
+            text_pictures.append(picture_rgb(planes(frame), frame.colorspace, size_px))
     _check_sound(container)
     if len(ticks) != stated:
         raise MediaError(Reason.CLIP_UNDECODABLE, f"{len(ticks)} of the clip's {stated} frames decode")
@@ -131,5 +145,7 @@ def _decode_stream(container: av.container.InputContainer, task: CutTask) -> _De
         width_px=stream.codec_context.width,
         height_px=stream.codec_context.height,
         taker=taker,
+        content_sha256=content.hexdigest(),
         squares=squares,
+        text_pictures=text_pictures,
     )

@@ -47,7 +47,24 @@ def square_rgb(frame_planes: tuple[np.ndarray, np.ndarray, np.ndarray], matrix: 
     The planes are resized (bicubic) before they are mixed, which is the same picture for less work.
     """
     height, width = frame_planes[0].shape
-    luma, blue, red = (_square(plane, width, height, size_px).astype(np.int64) for plane in frame_planes)
+    luma, blue, red = (_square(plane, width, height, size_px) for plane in frame_planes)
+    return _mixed(luma, blue, red, matrix)
+
+
+def picture_rgb(
+    frame_planes: tuple[np.ndarray, np.ndarray, np.ndarray], matrix: int, size_px: tuple[int, int]
+) -> np.ndarray:
+    """Return a whole frame resized to (width, height): uint8 [height, width, 3] RGB."""
+    luma, blue, red = (
+        np.asarray(Image.fromarray(np.ascontiguousarray(plane)).resize(size_px, Image.Resampling.BICUBIC))
+        for plane in frame_planes
+    )
+    return _mixed(luma, blue, red, matrix)
+
+
+def _mixed(luma: np.ndarray, blue: np.ndarray, red: np.ndarray, matrix: int) -> np.ndarray:
+    """Return uint8 [H, W, 3] RGB of planes of limited range that have one size."""
+    luma, blue, red = (plane.astype(np.int64) for plane in (luma, blue, red))
     kr, kb = BT709_KR_KB if matrix == BT709_MATRIX else BT601_KR_KB
     one = 1 << FIXED_POINT_BITS
     grey = (luma - LUMA_BLACK) * round(one * 255 / LUMA_STEPS)

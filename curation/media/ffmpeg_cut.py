@@ -1,4 +1,4 @@
-"""The one ffmpeg command per video: every span is an output of it, in the corpus's own format.
+"""The ffmpeg command of a group of spans: each is an output of it, in the corpus's own format.
 
 Bytes repeat exactly for one ffmpeg build and instruction set: one thread per codec, x264 without CPU-dependent
 shortcuts, bit-exact scaling, no metadata, no times of day.
@@ -6,6 +6,7 @@ shortcuts, bit-exact scaling, no metadata, no times of day.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -13,25 +14,13 @@ from typing import Any
 
 import ffmpeg
 
+from curation.media.groups import Group, takes_audio
 from curation.media.probe import US_PER_S, Probe
 from curation.media.spans import PlannedSpan, ticks_at_or_after
 from schemas.media import ClipFormat, MediaLimits
 
 # the largest single allocation: an 8K frame of 10 bits needs 100 MB, a 16k picture needs 800 MB
 MAX_ALLOC_BYTES = 268_435_456
-MAX_OUTPUTS = 64
-# Resident bytes of one open x264 encoder: per pixel of its frame, and whatever its size. They grow with the preset's
-# look-ahead (10 frames for veryfast, 40 for medium). Measured at 288 and 1080 lines, all in all: veryfast 79 to 110
-# bytes per pixel, medium 174 to 245.
-ENCODER_BYTES_PER_PIXEL = {"ultrafast": 90, "superfast": 90, "veryfast": 90, "faster": 140, "fast": 180}
-ENCODER_BYTES_PER_PIXEL_SLOW = 250
-ENCODER_BASE_BYTES = 4_000_000
-# what all encoders of one process may take of the memory limit
-ENCODER_MEMORY_SHARE = 0.4
-# A group of spans that starts this late is sought, with a margin that puts a key frame before it and lets frames that
-# lean on an earlier group of pictures pass unseen.
-SEEK_FROM_US = 30 * US_PER_S
-SEEK_MARGIN_US = 10 * US_PER_S
 # mp4 keeps a frame's length in 32 bits of its time scale: nanosecond ticks overflow after 4 s
 FINEST_TIME_BASE = Fraction(1, US_PER_S)
 # ITU-T H.273 matrix numbers that are kept as they are; anything else is converted to BT.709
@@ -39,20 +28,6 @@ MATRIX_UNSPECIFIED = 2
 KEPT_MATRICES = frozenset({1, 5, 6})
 # what players assume of an untagged video: BT.601 up to the 576 lines of PAL, BT.709 above
 MAX_SD_LINES = 576
-
-
-def chunk_spans(
-    spans: list[PlannedSpan], video: Probe, clip: ClipFormat, limits: MediaLimits
-) -> list[list[PlannedSpan]]:
-    """Return the spans in order of time, in groups that one ffmpeg process can hold within the memory limit."""
-    shown_width_px = float(video.width_px * video.sar)
-    scale = min(1.0, clip.short_side_px / min(shown_width_px, video.height_px))
-    pixels = shown_width_px * video.height_px * scale * scale
-    encoder_bytes = ENCODER_BASE_BYTES + ENCODER_BYTES_PER_PIXEL.get(clip.preset, ENCODER_BYTES_PER_PIXEL_SLOW) * pixels
-    budget_bytes = limits.memory_mb * 1_000_000 * ENCODER_MEMORY_SHARE
-    size = max(1, min(MAX_OUTPUTS, int(budget_bytes // encoder_bytes)))
-    ordered = sorted(spans, key=lambda span: (span.start_us, span.end_us, span.index))
-    return [ordered[first : first + size] for first in range(0, len(ordered), size)]
 
 
 def clip_path(folder: str, span: PlannedSpan) -> str:
@@ -78,21 +53,11 @@ class CutJob:
     first_tick: int | None = None
 
 
-def wants_seek(video: Probe, spans: list[PlannedSpan]) -> bool:
-    """Whether the spans begin so late that decoding from the start would be a waste, and seeking is safe."""
-    return video.can_seek and min(span.start_us for span in spans) >= SEEK_FROM_US
-
-
-def takes_audio(video: Probe, clip: ClipFormat) -> bool:
-    """Whether clips of the video get its sound."""
-    return clip.audio != "none" and video.audio_index is not None
-
-
-def cut_command(job: CutJob, spans: list[PlannedSpan]) -> list[str]:
-    """Return the argument list that cuts all `spans`; paths are written so that no name can be taken for an option."""
-    video, clip = job.video, job.clip
-    first_tick = job.first_tick if wants_seek(video, spans) else None
-    seek_us = None if first_tick is None else min(span.start_us for span in spans) - SEEK_MARGIN_US
+def cut_command(job: CutJob, group: Group) -> list[str]:
+    """Return the argument list that cuts a group; paths are written so that no name can be taken for an option."""
+    video, clip, spans = job.video, job.clip, group.spans
+    first_tick = None if group.seek_us is None else job.first_tick
+    seek_us = None if first_tick is None else group.seek_us
     source = _input(job, seek_us)
     relative = _relative_times(source[str(video.stream_index)], video, first_tick)
     pictures = [
@@ -135,7 +100,7 @@ def _input(job: CutJob, seek_us: int | None) -> Any:
     return ffmpeg.input(f"file:{job.source_path}", **options)
 
 
-def _sounds(source: Any, job: CutJob, spans: list[PlannedSpan], *, sought: bool) -> list[list[Any]]:
+def _sounds(source: Any, job: CutJob, spans: Sequence[PlannedSpan], *, sought: bool) -> list[list[Any]]:
     """Return the sound of each span, in step with its picture; nothing where none is wanted or there.
 
     Sound is counted from the first presented frame, as the picture is: ffmpeg counts both from the earliest timestamp

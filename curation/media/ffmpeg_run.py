@@ -9,9 +9,8 @@ import signal
 import subprocess
 from dataclasses import dataclass
 
-from curation.media.linux import die_with_parent
+from curation.media.linux import die_with_parent, limit_cpu
 from curation.media.tasks import MAX_STDERR_BYTES, MediaError
-from schemas.media import MediaLimits
 from schemas.reasons import Reason
 
 READ_BYTES = 65_536
@@ -45,12 +44,20 @@ class FfmpegRun:
         return self.code - 128 if 128 < self.code <= 128 + signal.SIGSYS else 0
 
 
-def run_ffmpeg(argv: list[str], folder: str) -> FfmpegRun:
+def run_ffmpeg(argv: list[str], folder: str, cpu_s: int) -> FfmpegRun:
     """Run ffmpeg to its end in `folder`; the deadline is the sandbox server's, which kills the whole group.
+
+    Args:
+        cpu_s: CPU seconds that it may use.
 
     Raises:
         MediaError: `encode_failed` when the program cannot be started.
     """
+
+    def limited() -> None:
+        die_with_parent()
+        limit_cpu(cpu_s)
+
     try:
         process = subprocess.Popen(
             argv,
@@ -58,7 +65,7 @@ def run_ffmpeg(argv: list[str], folder: str) -> FfmpegRun:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            preexec_fn=die_with_parent,  # safe here: the child has one thread
+            preexec_fn=limited,  # safe here: the child has one thread
         )
     except OSError as error:
         raise MediaError(Reason.ENCODE_FAILED, f"ffmpeg does not start: {error.strerror}") from error
@@ -103,10 +110,10 @@ def _cpu_us(seconds: float) -> int:
     return round(seconds * 1_000_000)
 
 
-def failed_reason(run: FfmpegRun, limits: MediaLimits) -> Reason:
-    """Return why a run with a code other than 0, or without a file, failed."""
+def failed_reason(run: FfmpegRun, cpu_s: int) -> Reason:
+    """Return why a run with a code other than 0, or without a file, failed; `cpu_s` is what it was allowed."""
     # ffmpeg catches SIGXCPU and ends by itself, so the CPU that it used tells
-    if run.signal_number == signal.SIGXCPU or run.cpu_us >= limits.cpu_s * 950_000:
+    if run.signal_number == signal.SIGXCPU or run.cpu_us >= cpu_s * 950_000:
         return Reason.CPU_LIMIT
     if run.signal_number == signal.SIGXFSZ or "File too large" in run.stderr:
         return Reason.OUTPUT_LIMIT

@@ -49,6 +49,40 @@ def read_message(descriptor: int, timeout_s: float | None = None) -> dict[str, A
     return message
 
 
+class MessageBuffer:
+    """Puts messages together from the pieces that a pipe hands out.
+
+    Args:
+        max_bytes: of all messages together.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._left = max_bytes
+        self._data = b""
+
+    def feed(self, data: bytes) -> list[dict[str, Any]]:
+        """Return the messages that are complete with this piece.
+
+        Raises:
+            PeerGoneError: more than `max_bytes`, or something that is no message.
+        """
+        self._left -= len(data)
+        self._data += data
+        if self._left < 0:
+            raise PeerGoneError("more than it may say")
+        messages = []
+        while len(self._data) >= LENGTH_BYTES:
+            end = LENGTH_BYTES + int.from_bytes(self._data[:LENGTH_BYTES], "big")
+            if len(self._data) < end:
+                break
+            message = parse_message(self._data[LENGTH_BYTES:end])
+            if message is None:
+                raise PeerGoneError(f"{end - LENGTH_BYTES} bytes that are no JSON object")
+            messages.append(message)
+            self._data = self._data[end:]
+        return messages
+
+
 def parse_message(body: bytes) -> dict[str, Any] | None:
     """Return the JSON object in `body`, or None when it holds none."""
     try:

@@ -51,14 +51,34 @@ def drop_network() -> bool:
     return libc.unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0
 
 
-def limit_resources(*, cpu_s: int, memory_mb: int, output_mb: int) -> None:
-    """Set the limits that the kernel keeps by itself; they are inherited by everything this process starts."""
+def limit_resources(*, cpu_s: int, memory_mb: int, output_mb: int, cpu_ceiling_s: int = 0) -> None:
+    """Set the limits that the kernel keeps by itself; they are inherited by everything this process starts.
+
+    Args:
+        cpu_ceiling_s: as far as `allow_cpu` may raise the CPU seconds later; less than `cpu_s` is no further than that.
+    """
     _lower(resource.RLIMIT_CORE, 0, 0)
-    _lower(resource.RLIMIT_CPU, cpu_s, cpu_s + 1)
+    _lower(resource.RLIMIT_CPU, cpu_s, max(cpu_s, cpu_ceiling_s) + 1)
     _lower(resource.RLIMIT_FSIZE, output_mb * BYTES_PER_MB, output_mb * BYTES_PER_MB)
     _lower(resource.RLIMIT_NOFILE, MAX_OPEN_FILES, MAX_OPEN_FILES)
     address_bytes = AS_HEADROOM_BYTES + 4 * memory_mb * BYTES_PER_MB
     _lower(resource.RLIMIT_AS, address_bytes, address_bytes)
+
+
+def allow_cpu(cpu_s: int) -> None:
+    """Set the CPU seconds of this process and of what it starts from now on, up to the ceiling it was given.
+
+    A process without a limit keeps none: where the work is done in the caller's own process, nobody asked for one.
+    """
+    soft, ceiling = resource.getrlimit(resource.RLIMIT_CPU)
+    if soft != resource.RLIM_INFINITY:
+        raised = cpu_s if ceiling == resource.RLIM_INFINITY else min(cpu_s, ceiling)
+        resource.setrlimit(resource.RLIMIT_CPU, (raised, ceiling))
+
+
+def limit_cpu(cpu_s: int) -> None:
+    """Set the CPU seconds of this process for good: a second later it is killed."""
+    _lower(resource.RLIMIT_CPU, cpu_s, cpu_s + 1)
 
 
 def _lower(kind: int, soft: int, hard: int) -> None:

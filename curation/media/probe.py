@@ -25,8 +25,14 @@ from schemas.reasons import Reason
 US_PER_S = 1_000_000
 # below this nothing can be seen, and codecs with 16 px blocks carry mostly padding
 MIN_SIDE_PX = 16
+# sides further apart are a strip and no picture; the widest screens are 4 to 1
+MAX_ASPECT = 16
 # containers whose stated duration is only an estimate from the last timestamp in the file: it promises nothing
 ESTIMATED_DURATION = frozenset({"mpegts", "ogg", "gif"})
+# Containers in which ffmpeg finds key frames by an index, or by reading on. In others it guesses a place in the file.
+SOUGHT = frozenset({"mov", "matroska"})
+# VP8 has packets without a picture: a frame that a seek lost would not be missed
+HIDES_FRAMES = frozenset({"vp8", "libvpx"})
 # a lie about the length must not cost memory
 MAX_ABSENT_FRAMES = 100_000
 # the wheel's own VP8 and VP9 decoders drop the alpha plane of WebM; libvpx keeps it
@@ -46,7 +52,8 @@ class Probe:
             are decoding times, which differ by a few frames' reordering.
         end_us: end of the video as promised.
         readable_end_us: where the bytes of the file stop short of the promise; None where the file is whole.
-        can_seek: the index tells key frames from others, for every frame, and hides none.
+        key_times_us: int64, sorted: times of the key frames, where the container can be sought by them; else empty.
+        exact_times: whether `times_us` are times of presentation, so that counting frames tells if one is missing.
         audio_index: of the first audio stream; None where there is none.
         container_start_us: the earliest timestamp of any stream, from which ffmpeg counts.
     """
@@ -67,7 +74,8 @@ class Probe:
     times_us: np.ndarray
     end_us: int
     readable_end_us: int | None
-    can_seek: bool
+    key_times_us: np.ndarray
+    exact_times: bool
     audio_index: int | None
     container_start_us: int
 
@@ -82,7 +90,7 @@ def probe(source: SourceFile, limits: MediaLimits) -> Probe:
     try:
         with _opened(source, limits) as container:
             stream = _first_video(container)
-            _check_stream(stream, limits)
+            _check_stream(stream, limits, _size_px(stream, source, limits))
             promise = _promise(container, stream, source)
             found = _describe(source, container, stream, promise)
     except av.error.FFmpegError as error:
@@ -116,12 +124,13 @@ def first_tick(source: SourceFile, limits: MediaLimits) -> int | None:
 
 
 @contextmanager
-def _opened(source: SourceFile, limits: MediaLimits) -> Iterator[InputContainer]:
+def _opened(source: SourceFile, limits: MediaLimits, **more: str) -> Iterator[InputContainer]:
     # max_pixels also reaches the decoders that opening a container starts
     options = {
         "protocol_whitelist": "file,pipe",
         "format_whitelist": source.container,
         "max_pixels": str(limits.max_pixels),
+        **more,
     }
     container = av.open(f"file:{source.path}", format=source.container, options=options, metadata_errors="replace")
     with container:
@@ -136,13 +145,23 @@ def _first_video(container: InputContainer) -> VideoStream:
     return streams[0]
 
 
-def _check_stream(stream: VideoStream, limits: MediaLimits) -> None:
+def _size_px(stream: VideoStream, source: SourceFile, limits: MediaLimits) -> tuple[int, int]:
+    """Return a stream's width and height; of a frame too large for a decoder to open at all, what the header says."""
+    context = stream.codec_context
+    if context is None or context.width:
+        return (0, 0) if context is None else (context.width, context.height)
+    with _opened(source, limits, codec_whitelist="none") as container:
+        unopened = _first_video(container)
+        return unopened.width, unopened.height
+
+
+def _check_stream(stream: VideoStream, limits: MediaLimits, size_px: tuple[int, int]) -> None:
     context = stream.codec_context
     if context is None:
         raise MediaError(Reason.UNSUPPORTED_CODEC, f"stream {stream.index}: no decoder for it")
     if context.codec_tag in ("encv", "drmi"):
         raise MediaError(Reason.ENCRYPTED, f"codec tag {context.codec_tag}")
-    width, height = context.width, context.height
+    width, height = size_px
     if width < MIN_SIDE_PX or height < MIN_SIDE_PX:
         raise MediaError(Reason.BAD_DIMENSIONS, f"{width}x{height} px; allowed: sides of {MIN_SIDE_PX} px or more")
     sar = stream.sample_aspect_ratio or Fraction(1)
@@ -150,20 +169,30 @@ def _check_stream(stream: VideoStream, limits: MediaLimits) -> None:
     pixels = max(width * height, int(width * sar * height))
     if pixels > limits.max_pixels:
         raise MediaError(Reason.FRAME_TOO_LARGE, f"{width}x{height} px, pixels {sar}; allowed: {limits.max_pixels}")
-    if width * sar < MIN_SIDE_PX:
+    shown_px = float(width * sar)
+    if shown_px < MIN_SIDE_PX:
         raise MediaError(Reason.BAD_DIMENSIONS, f"{width}x{height} px with pixels of {sar}")
+    if max(shown_px, height) > MAX_ASPECT * min(shown_px, height):
+        raise MediaError(
+            Reason.BAD_DIMENSIONS, f"{width}x{height} px, pixels {sar}; allowed: sides of 1 to {MAX_ASPECT}"
+        )
     if not stream.time_base:
         raise MediaError(Reason.BAD_CONTAINER, "the stream has no time base")
 
 
 @dataclass(frozen=True)
 class _Promise:
-    """Promised frame times in ticks, sorted; the ends in ticks; `readable_end` None where the file is whole."""
+    """Promised times of all frames and of key frames in ticks, sorted; the ends in ticks.
+
+    `readable_end` is None where the file is whole, `keys` empty where it cannot be sought; `exact` where times are of
+    presentation.
+    """
 
     ticks: np.ndarray
     end: int
     readable_end: int | None
-    can_seek: bool = False
+    keys: np.ndarray
+    exact: bool
 
 
 def _promise(container: InputContainer, stream: VideoStream, source: SourceFile) -> _Promise:
@@ -185,14 +214,15 @@ def _indexed(stream: VideoStream, size_bytes: int) -> _Promise:
     start = int(ticks[0])
     end = max(stream.duration or 0, int(ticks[-1]) - start + _usual_gap(ticks))
     readable_end = min(absent) - start if absent else None
-    # an index without a list of key frames calls every frame one: a decoder that starts there shows rubbish
-    keys = sum(entry.is_keyframe for entry in entries)
-    return _Promise(ticks - start, end, readable_end, can_seek=len(listed) == len(entries) and 0 < keys < len(entries))
+    keys = [entry.timestamp for entry in entries if entry.is_keyframe]
+    sought = _keys(keys if len(listed) == len(entries) else [], ticks)
+    return _Promise(ticks - start, end, readable_end, sought, exact=False)
 
 
 def _scanned(container: InputContainer, stream: VideoStream, name: str) -> _Promise:
     """Any other container: read all packets, without decoding, and compare with the stated duration if there is one."""
     times: list[int] = []
+    keys: list[int] = []
     last_end_s = Fraction(0)
     try:
         for packet in container.demux():
@@ -202,6 +232,7 @@ def _scanned(container: InputContainer, stream: VideoStream, name: str) -> _Prom
             last_end_s = max(last_end_s, (time + (packet.duration or 0)) * Fraction(packet.time_base))
             if packet.stream_index == stream.index:
                 times.append(time)
+                keys += [time] if packet.is_keyframe else []
     except av.error.FFmpegError as error:
         # a broken tail: what was read so far is still a video
         if not times:
@@ -213,9 +244,20 @@ def _scanned(container: InputContainer, stream: VideoStream, name: str) -> _Prom
     end = int(ticks[-1]) - start + _usual_gap(ticks)
     stated = None if name in ESTIMATED_DURATION else _stated_ticks(container, stream, start)
     any_end = max(end, int(last_end_s / _time_base(stream)) - start)
+    sought = _keys(keys if name in SOUGHT and stream.codec_context.name not in HIDES_FRAMES else [], ticks)
     if stated is not None and stated > any_end:
-        return _Promise(np.concatenate([ticks - start, _absent_ticks(ticks, end, stated)]), stated, end)
-    return _Promise(ticks - start, end, None)
+        return _Promise(
+            np.concatenate([ticks - start, _absent_ticks(ticks, end, stated)]), stated, end, sought, exact=True
+        )
+    return _Promise(ticks - start, end, None, sought, exact=True)
+
+
+def _keys(keys: list[int], ticks: np.ndarray) -> np.ndarray:
+    """Return key frames' times from the first frame of all; none where they cannot be trusted.
+
+    An index without a list of key frames calls every frame one: a decoder that starts there shows rubbish.
+    """
+    return np.sort(np.array(keys if len(keys) < len(ticks) else [], dtype=np.int64)) - int(ticks[0])
 
 
 def _stated_ticks(container: InputContainer, stream: VideoStream, start: int) -> int | None:
@@ -276,7 +318,8 @@ def _describe(source: SourceFile, container: InputContainer, stream: VideoStream
         times_us=np.round(promise.ticks * float(to_us)).astype(np.int64),
         end_us=round(promise.end * to_us),
         readable_end_us=None if readable_end is None else round(readable_end * to_us),
-        can_seek=promise.can_seek,
+        key_times_us=np.round(promise.keys * float(to_us)).astype(np.int64),
+        exact_times=promise.exact,
         audio_index=next((found.index for found in container.streams.audio), None),
         container_start_us=container.start_time or 0,
     )

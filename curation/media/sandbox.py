@@ -12,6 +12,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from curation.media.build import ffmpeg_path
 from curation.media.framing import PeerGoneError, read_message, write_message
@@ -92,13 +93,17 @@ class MediaSandbox:
     def cut(self, task: CutTask) -> CutOutcome:
         """Cut all spans of one video.
 
-        Whatever the media is, the outcome tells; the call ends within `limits.wall_s` and a few seconds. A server that
-        dies in the middle costs this video (`child_crashed`) and is started again for the next.
+        Whatever the media is, the outcome tells. The call ends within the deadline, which grows with the work that the
+        container promises up to `limits.max_wall_s`, and a few seconds; what was finished by then is kept. A server
+        that dies in the middle costs this video (`child_crashed`) and is started again for the next.
 
         Raises:
             RuntimeError: the sandbox itself cannot be started here.
             FileNotFoundError: there is no ffmpeg.
+            ValueError: the task wants shots of a model; `curation.media.with_models` has it.
         """
+        if task.lacks_shots and not task.shot_frames:
+            raise ValueError("the task wants shots by TransNetV2, which is not in the child; cut it with ModelCut")
         started_ns = time.monotonic_ns()
         self.start()
         absolute = replace(task, path=_absolute(task.path), out_dir=_absolute(task.out_dir))
@@ -106,10 +111,10 @@ class MediaSandbox:
         answered = False
         try:
             write_message(self._write_end(), request)
-            outcome = outcome_from_json(read_message(self._read_end(), task.limits.wall_s + GRACE_S))
+            outcome = outcome_from_json(self._answer(task.limits.wall_s))
             answered = True
-        except TimeoutError:
-            outcome = video_failure(Reason.TIMEOUT, f"the sandbox did not answer in {task.limits.wall_s + GRACE_S} s")
+        except TimeoutError as error:
+            outcome = video_failure(Reason.TIMEOUT, f"the sandbox hangs: {error}")
         except PeerGoneError as error:
             outcome = video_failure(Reason.CHILD_CRASHED, f"the sandbox died: {error}; {self._last_words()}")
         finally:
@@ -117,6 +122,20 @@ class MediaSandbox:
             if not answered:
                 self._kill()
         return replace(outcome, wall_us=(time.monotonic_ns() - started_ns) // 1000)
+
+    def _answer(self, wall_s: float) -> dict[str, Any]:
+        """Return the server's answer, waiting as long as it says that it needs.
+
+        Raises:
+            TimeoutError: it says nothing.
+        """
+        started_s = time.monotonic()
+        while True:
+            left_s = started_s + wall_s + GRACE_S - time.monotonic()
+            message = read_message(self._read_end(), left_s)
+            if "wait_s" not in message:
+                return message
+            wall_s = message["wait_s"]
 
     def close(self) -> None:
         """End the server and everything it started; safe to call twice."""

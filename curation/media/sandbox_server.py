@@ -7,18 +7,20 @@ costs a fork (milliseconds) and not a start of Python. It never opens media itse
 from __future__ import annotations
 
 import errno
+import math
 import os
 import select
 import signal
 import sys
 import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from curation.media import linux
-from curation.media.framing import PeerGoneError, parse_message, read_message, write_message
-from curation.media.tasks import CutTask, outcome_to_json, task_from_json, video_failure
+from curation.media.framing import MessageBuffer, PeerGoneError, read_message, write_message
+from curation.media.progress import Told, allowed_s
+from curation.media.tasks import CutTask, MediaError, outcome_to_json, task_from_json
 from curation.media.worker import cut_video
 from schemas.media import MediaLimits
 from schemas.reasons import Reason
@@ -38,7 +40,7 @@ class _Watch:
 
     pid: int
     pipe: int
-    result: bytes = b""
+    told: Told = field(default_factory=Told)
     verdict: tuple[Reason, str] | None = None
 
 
@@ -54,10 +56,11 @@ def serve(requests: int, answers: int) -> None:
     while os.getppid() == parent:
         if poller.poll(IDLE_POLL_S * 1000):
             row = read_message(requests)
-            write_message(answers, _answer(task_from_json(row), row["ffmpeg_path"], requests))
+            _answer(task_from_json(row), row["ffmpeg_path"], (requests, answers))
 
 
-def _answer(task: CutTask, ffmpeg_path: str, requests: int) -> dict[str, Any]:
+def _answer(task: CutTask, ffmpeg_path: str, client: tuple[int, int]) -> None:
+    """Have a child work on the task, and write its answer; before it, messages that more time is needed."""
     read_end, write_end = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -66,11 +69,11 @@ def _answer(task: CutTask, ffmpeg_path: str, requests: int) -> dict[str, Any]:
     os.close(write_end)
     watch = _Watch(pid, read_end)
     try:
-        _watch_child(watch, task.limits, requests)
+        _watch_child(watch, task.limits, client)
     finally:
         os.close(read_end)
         status, cpu_s, orphans_cpu_s = _end_child(watch)
-    return _judge(watch, task.limits, status, (cpu_s, orphans_cpu_s))
+    write_message(client[1], _judge(watch, task.limits, status, (cpu_s, orphans_cpu_s)))
 
 
 def _be_child(task: CutTask, ffmpeg_path: str, pipe: int) -> None:
@@ -82,44 +85,54 @@ def _be_child(task: CutTask, ffmpeg_path: str, pipe: int) -> None:
         for descriptor in (0, 1, 2):
             os.dup2(nowhere, descriptor)
         limits = task.limits
-        linux.limit_resources(cpu_s=limits.cpu_s, memory_mb=limits.memory_mb, output_mb=limits.output_mb)
-        write_message(pipe, _work(task, ffmpeg_path))
+        linux.limit_resources(
+            cpu_s=limits.cpu_s,
+            memory_mb=limits.memory_mb,
+            output_mb=limits.output_mb,
+            cpu_ceiling_s=math.ceil(limits.max_wall_s),
+        )
+        write_message(pipe, _work(task, ffmpeg_path, pipe))
     finally:
         # also after an error of ours: its last words are all that a person gets to see
         if sys.exc_info()[1] is not None:
-            write_message(pipe, {"crash": traceback.format_exc(limit=-6)})
+            write_message(pipe, {"kind": "crash", "words": traceback.format_exc(limit=-6)})
         os._exit(0)
 
 
-def _work(task: CutTask, ffmpeg_path: str) -> dict[str, Any]:
+def _work(task: CutTask, ffmpeg_path: str, pipe: int) -> dict[str, Any]:
     try:
-        return outcome_to_json(cut_video(task, ffmpeg_path))
+        outcome = cut_video(task, ffmpeg_path, lambda message: write_message(pipe, message))
+    except MediaError as error:
+        return {"kind": "ended", "reason": error.reason, "detail": error.detail}
     except MemoryError:
-        return outcome_to_json(video_failure(Reason.MEMORY_LIMIT, "an allocation failed"))
+        return {"kind": "ended", "reason": Reason.MEMORY_LIMIT, "detail": "an allocation failed"}
     except OSError as error:
         reason = Reason.OUTPUT_LIMIT if error.errno == errno.EFBIG else Reason.IO_ERROR
-        return outcome_to_json(video_failure(reason, f"{type(error).__name__}: {error.strerror}"))
+        return {"kind": "ended", "reason": reason, "detail": f"{type(error).__name__}: {error.strerror}"}
+    return {"kind": "outcome", "outcome": outcome_to_json(outcome)}
 
 
-def _watch_child(watch: _Watch, limits: MediaLimits, requests: int) -> None:
-    """Read the result until the child closes the pipe; end it at the deadline, over its memory, or without a client."""
-    deadline_s = time.monotonic() + limits.wall_s
+def _watch_child(watch: _Watch, limits: MediaLimits, client: tuple[int, int]) -> None:
+    """Listen until the child closes the pipe; end it at the deadline, over its memory, or without a client."""
+    started_s = time.monotonic()
+    buffer = MessageBuffer(MAX_RESULT_BYTES)
     poller = select.poll()
     poller.register(watch.pipe, select.POLLIN)
-    poller.register(requests, select.POLLHUP)
+    poller.register(client[0], select.POLLHUP)
     while True:
-        left_s = deadline_s - time.monotonic()
+        wall_s = allowed_s(limits.wall_s, watch.told.work_s, limits)
+        left_s = started_s + wall_s - time.monotonic()
         if left_s <= 0:
-            watch.verdict = (Reason.TIMEOUT, f"not done after {limits.wall_s} s")
+            watch.verdict = (Reason.TIMEOUT, f"not done after {wall_s:.1f} s")
             return
         events = dict(poller.poll(min(POLL_S, left_s) * 1000))
-        if requests in events:
+        if client[0] in events:
             raise PeerGoneError("the client is gone")
         if watch.pipe in events:
-            chunk = os.read(watch.pipe, READ_BYTES)
-            watch.result += chunk
-            if not chunk or len(watch.result) > MAX_RESULT_BYTES:
+            if not _listen(watch, buffer):
                 return
+            if allowed_s(limits.wall_s, watch.told.work_s, limits) > wall_s:
+                write_message(client[1], {"wait_s": allowed_s(limits.wall_s, watch.told.work_s, limits)})
             continue
         resident = linux.resident_bytes([watch.pid, *linux.descendants_of(watch.pid)])
         if resident > limits.memory_mb * BYTES_PER_MB:
@@ -127,9 +140,21 @@ def _watch_child(watch: _Watch, limits: MediaLimits, requests: int) -> None:
             return
 
 
+def _listen(watch: _Watch, buffer: MessageBuffer) -> bool:
+    """Take what the child says; whether there may be more."""
+    chunk = os.read(watch.pipe, READ_BYTES)
+    try:
+        for message in buffer.feed(chunk):
+            watch.told.take(message)
+    except (PeerGoneError, ValueError) as error:
+        watch.verdict = (Reason.CHILD_CRASHED, f"the child said what cannot be read: {error}")
+        return False
+    return bool(chunk)
+
+
 def _end_child(watch: _Watch) -> tuple[int, float, float]:
     """Kill whatever is left of the child and of everything it started; return its wait status and the CPU seconds."""
-    if watch.verdict is None and watch.result:
+    if watch.verdict is None and (watch.told.outcome or watch.told.ended or watch.told.crash):
         # it has closed the pipe and is about to exit by itself
         time_left = time.monotonic() + REAP_S
         while time.monotonic() < time_left:
@@ -166,27 +191,26 @@ def _end_orphans() -> float:
 
 
 def _judge(watch: _Watch, limits: MediaLimits, status: int, cpu_s: tuple[float, float]) -> dict[str, Any]:
-    """Return the outcome as JSON: the child's own, or what its end tells."""
+    """Return the outcome as JSON: the child's own, or what it had finished when it was ended."""
     code = os.waitstatus_to_exitcode(status)
-    message = parse_message(watch.result[4:])
-    if watch.verdict is None and code == 0 and message is not None and "crash" not in message:
-        row = message
+    told = watch.told
+    if watch.verdict is None and code == 0 and told.outcome is not None:
+        row = told.outcome
     else:
-        reason, detail = watch.verdict or _reason_of(code, cpu_s[0], limits, message)
-        row = outcome_to_json(video_failure(reason, detail))
+        row = told.partial(*(watch.verdict or told.ended or _reason_of(code, cpu_s[0], limits, told)))
     total_us, orphans_us = (round(seconds * 1_000_000) for seconds in cpu_s)
     row["child_cpu_us"] = max(0, total_us - row["ffmpeg_cpu_us"])
     row["ffmpeg_cpu_us"] += orphans_us
     return row
 
 
-def _reason_of(code: int, cpu_s: float, limits: MediaLimits, message: dict[str, Any] | None) -> tuple[Reason, str]:
-    crash = (message or {}).get("crash", "")
-    if code == -signal.SIGXCPU or (code == -signal.SIGKILL and cpu_s >= limits.cpu_s):
-        return Reason.CPU_LIMIT, f"over {limits.cpu_s} s of CPU"
+def _reason_of(code: int, cpu_s: float, limits: MediaLimits, told: Told) -> tuple[Reason, str]:
+    allowed_cpu_s = math.ceil(allowed_s(limits.cpu_s, told.work_s, limits))
+    if code == -signal.SIGXCPU or (code == -signal.SIGKILL and cpu_s >= allowed_cpu_s):
+        return Reason.CPU_LIMIT, f"over {allowed_cpu_s} s of CPU"
     if code == -signal.SIGXFSZ:
         return Reason.OUTPUT_LIMIT, f"a file over {limits.output_mb} MB"
-    return Reason.CHILD_CRASHED, f"the child ended with {code} and no result; {crash}"
+    return Reason.CHILD_CRASHED, f"the child ended with {code} and no result; {told.crash}"
 
 
 def main() -> None:

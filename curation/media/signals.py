@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from curation.media.colours import LUMA_STEPS, full_scale_luma
+from curation.media.frame_hashes import FrameHashTaker
 from curation.media.strips import uniform_indices
 from schemas.records import Signals
 
@@ -34,7 +35,6 @@ FLOW_SIDE_PX, FLOW_BLOCK_PX, FLOW_REACH_PX, FLOW_STEP_FRAMES = 48, 8, 3, 4
 # A block counts as moved only where that fits this much better, in mean luma: noise is no motion.
 FLOW_GAIN = 2.0
 US_PER_S = 1_000_000
-HASH_SIDE, HASH_SAMPLES, HASH_FIXED_POINT = 8, 32, 1 << 14
 
 Luma = NDArray[np.uint8]
 
@@ -53,6 +53,7 @@ class SignalTaker:
     times_us: list[int] = field(default_factory=list)
     _before: NDArray[np.int16] | None = None
     _small: dict[int, NDArray[np.int16]] = field(default_factory=dict)
+    _hashes: FrameHashTaker = field(default_factory=FrameHashTaker)
 
     def __post_init__(self) -> None:
         self._indices = uniform_indices(max(1, self.frames), min(SIGNAL_FRAMES, max(1, self.frames)))
@@ -71,6 +72,7 @@ class SignalTaker:
             self.differences.append(float(np.abs(grid - self._before).mean()) / LUMA_STEPS)
         self._before = grid
         self.times_us.append(time_us)
+        self._hashes.add(index, time_us, luma)
         if index in self._wanted:
             self._small[index] = _flow_picture(luma)
         if index in self._indices:
@@ -86,6 +88,7 @@ class SignalTaker:
             float(np.abs(after.astype(np.int16) - before.astype(np.int16)).mean())
             for before, after in itertools.pairwise(self.sampled)
         ]
+        hashes = self._hashes.hashes()
         black = sum(mean < BLACK_LUMA for mean in means)
         static = sum(step < STATIC_DIFFERENCE for step in steps)
         return Signals(
@@ -97,7 +100,8 @@ class SignalTaker:
             sharpness_1e2=round(100 * sum(map(sharpness, self.sampled)) / len(self.sampled)),
             cuts_us=self._cuts_us(),
             has_audio=has_audio,
-            phashes=tuple(perceptual_hash(luma) for luma in self.sampled),
+            frame_hashes=hashes.hashes.hex(),
+            hash_quality=hashes.quality.hex(),
         )
 
     def _cuts_us(self) -> tuple[int, ...]:
@@ -170,23 +174,3 @@ def block_motion(before: NDArray[np.int16], after: NDArray[np.int16]) -> float:
 
 _REACH = range(-FLOW_REACH_PX, FLOW_REACH_PX + 1)
 _SHIFTS = sorted((math.hypot(row, column), row, column) for row in _REACH for column in _REACH)
-
-
-def perceptual_hash(luma: Luma) -> str:
-    """Return the 64-bit DCT hash of a full-scale picture as 16 hex digits; bits as `imagehash.phash` orders them.
-
-    The picture is resized to 32 x 32 (Lanczos); a bit says whether one of the 8 x 8 lowest frequencies is above their
-    median. In fixed point, because a bit near the median must not hang on the order of a floating-point sum.
-    """
-    image = Image.fromarray(luma).resize((HASH_SAMPLES, HASH_SAMPLES), Image.Resampling.LANCZOS)
-    low = _COSINES @ np.asarray(image).astype(np.int64) @ _COSINES.T
-    ordered = np.sort(low, axis=None)
-    middle = HASH_SIDE * HASH_SIDE // 2
-    bits = (2 * low > ordered[middle - 1] + ordered[middle]).flatten()
-    return f"{int(''.join('1' if bit else '0' for bit in bits), 2):016x}"
-
-
-_FREQUENCIES, _PLACES = np.arange(HASH_SIDE)[:, None], np.arange(HASH_SAMPLES)[None, :]
-_COSINES = np.rint(HASH_FIXED_POINT * np.cos(np.pi * _FREQUENCIES * (2 * _PLACES + 1) / (2 * HASH_SAMPLES))).astype(
-    np.int64
-)

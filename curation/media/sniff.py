@@ -35,7 +35,7 @@ def sniff_container(head: bytes) -> str:
         return _riff(head[8:12])
     if head[4:8] in MOV_BOXES:
         return _mov(head)
-    if any(_is_mpegts(head, size) for size in TS_PACKET_BYTES):
+    if mpegts_packet_bytes(head):
         return "mpegts"
     if head.startswith(STILL_MAGICS):
         raise MediaError(Reason.STILL_IMAGE, f"an image file by its first bytes {head[:8]!r}")
@@ -69,6 +69,11 @@ def _mov(head: bytes) -> str:
     if head[4:8] == b"ftyp" and brand in (b"M4A ", b"M4B ", b"M4P "):
         raise MediaError(Reason.NO_VIDEO, f"an audio file by its brand {brand!r}")
     return "mov"
+
+
+def mpegts_packet_bytes(head: bytes) -> int:
+    """Return the size of the packets of a transport stream; 0 where `head` is the start of none."""
+    return next((size for size in TS_PACKET_BYTES if _is_mpegts(head, size)), 0)
 
 
 def _is_mpegts(head: bytes, packet_bytes: int) -> bool:

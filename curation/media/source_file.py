@@ -8,7 +8,7 @@ import os
 import stat
 from dataclasses import dataclass, replace
 
-from curation.media.sniff import HEAD_BYTES, sniff_container
+from curation.media.sniff import HEAD_BYTES, mpegts_packet_bytes, sniff_container
 from curation.media.tasks import MediaError
 from schemas.media import MediaLimits
 from schemas.reasons import Reason
@@ -25,7 +25,8 @@ class SourceFile:
     """A checked original: absolute path, digest, size, and the demuxer it is forced to.
 
     Attributes:
-        cut_off: a fragmented mp4 that ends inside a fragment. (Of one with an index, the promise tells.)
+        cut_off: a fragmented mp4 that ends inside a fragment, a transport stream that ends inside a packet. (Of an mp4
+            with an index, the promise tells.)
     """
 
     path: str
@@ -54,7 +55,8 @@ def open_source(path: str, limits: MediaLimits) -> SourceFile:
         if size_bytes > limits.max_file_mb * BYTES_PER_MB:
             raise MediaError(Reason.FILE_TOO_LARGE, f"{size_bytes} bytes; allowed: {limits.max_file_mb} MB")
         try:
-            container = sniff_container(os.pread(descriptor, HEAD_BYTES, 0))
+            head = os.pread(descriptor, HEAD_BYTES, 0)
+            container = sniff_container(head)
             boxes = _boxes(descriptor, size_bytes) if container == "mov" else _Boxes()
             if boxes.movie_is_cut:
                 raise MediaError(Reason.BAD_CONTAINER, "the movie box claims to be larger than the file")
@@ -64,6 +66,8 @@ def open_source(path: str, limits: MediaLimits) -> SourceFile:
         except OSError as error:
             raise MediaError(Reason.IO_ERROR, f"reading: {error.strerror}") from error
     cut_off = boxes.fragmented and boxes.cut_off
+    if container == "mpegts":
+        cut_off = size_bytes % mpegts_packet_bytes(head) != 0
     return SourceFile(path=path, sha256=digest, bytes=size_bytes, container=container, cut_off=cut_off)
 
 

@@ -9,6 +9,10 @@ import numpy as np
 from curation.media.tasks import FramePlan
 
 JPEG_QUALITY = 95
+# Of a picture for people: about 3 kB.
+SHOWN_SQUARES = 3
+SHOWN_PX = 72
+SHOWN_QUALITY = 70
 
 
 def uniform_indices(frames: int, count: int) -> list[int]:
@@ -53,3 +57,30 @@ def read_strip(data: bytes, plan: FramePlan) -> np.ndarray:
     except OSError as error:
         raise ValueError(f"{len(data)} bytes are no JPEG: {error}") from error
     return pixels.reshape(plan.count, plan.size_px, plan.size_px, 3).copy()
+
+
+def strip_picture(data: bytes) -> bytes:
+    """Return a small JPEG of three of a strip's squares (early, middle, late), side by side, for people to look at.
+
+    Raises:
+        ValueError: the bytes are no strip.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
+            side, rest = image.width, image.height % image.width
+            if rest:
+                raise ValueError(
+                    f"the picture is {image.width}x{image.height} px; a strip is squares, one on the other"
+                )
+            pixels = image.convert("RGB")
+    except OSError as error:
+        raise ValueError(f"{len(data)} bytes are no JPEG: {error}") from error
+    picture = Image.new("RGB", (SHOWN_SQUARES * SHOWN_PX, SHOWN_PX))
+    for place, index in enumerate(uniform_indices(pixels.height // side, SHOWN_SQUARES)):
+        square = pixels.crop((0, index * side, side, (index + 1) * side))
+        picture.paste(square.resize((SHOWN_PX, SHOWN_PX)), (place * SHOWN_PX, 0))
+    buffer = io.BytesIO()
+    picture.save(buffer, format="JPEG", quality=SHOWN_QUALITY)
+    return buffer.getvalue()

@@ -37,6 +37,9 @@ class CutTask:
         spans: half-open microseconds counted from the video's first presentation time; None is its own start or end.
         out_dir: an existing private folder; everything that is written goes there.
         cutting: what is made of a span that is not given, or too long.
+        shots_us: where new shots begin, found before; with TransNetV2 it is not the child that finds them.
+        shot_frames: cut nothing, and leave the video's frames for that (`curation.media.shot_frames`).
+        text_area: leave pictures of each clip for the text finder (`curation.media.text_frames`).
     """
 
     path: str
@@ -46,6 +49,14 @@ class CutTask:
     limits: MediaLimits
     frames: FramePlan
     cutting: Cutting = field(default_factory=Cutting)
+    shots_us: tuple[int, ...] | None = None
+    shot_frames: bool = False
+    text_area: bool = False
+
+    @property
+    def lacks_shots(self) -> bool:
+        """Whether shots must be found by a model before spans can be made."""
+        return self.cutting.by_model and self.shots_us is None and (None, None) in self.spans
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +87,7 @@ class CutClip:
     Attributes:
         span_index: which of the task's spans.
         media_path, strip_path: files inside the task's `out_dir`.
+        content_sha256: of the decoded pictures (`curation.media.content`).
         made_us: the span that was made of the one asked for; None where that one was cut as it is.
         duration_us: last frame's end minus first frame's start; frames: decoded count; fps_1e3: frames per 1,000 s.
     """
@@ -84,6 +96,7 @@ class CutClip:
     media_path: str
     media_sha256: str
     media_bytes: int
+    content_sha256: str
     duration_us: int
     frames: int
     fps_1e3: int
@@ -148,6 +161,9 @@ def task_to_json(task: CutTask, ffmpeg_path: str) -> dict[str, Any]:
         "limits": task.limits.model_dump(),
         "frames": asdict(task.frames),
         "cutting": task.cutting.model_dump(),
+        "shots_us": task.shots_us,
+        "shot_frames": task.shot_frames,
+        "text_area": task.text_area,
         "ffmpeg_path": ffmpeg_path,
     }
 
@@ -162,6 +178,9 @@ def task_from_json(row: dict[str, Any]) -> CutTask:
         limits=MediaLimits.model_validate(row["limits"]),
         frames=FramePlan(**row["frames"]),
         cutting=Cutting.model_validate(row["cutting"]),
+        shots_us=None if row["shots_us"] is None else tuple(row["shots_us"]),
+        shot_frames=row["shot_frames"],
+        text_area=row["text_area"],
     )
 
 
@@ -171,7 +190,7 @@ def outcome_to_json(outcome: CutOutcome) -> dict[str, Any]:
 
 
 def _signals(row: dict[str, Any]) -> Signals:
-    return Signals(**{**row, "cuts_us": tuple(row["cuts_us"]), "phashes": tuple(row["phashes"])})
+    return Signals(**{**row, "cuts_us": tuple(row["cuts_us"])})
 
 
 def _span(row: list[int] | None) -> tuple[int, int] | None:

@@ -7,97 +7,131 @@ from dataclasses import replace
 from functools import cache
 
 from curation.media.check import check_clip
-from curation.media.ffmpeg_cut import CutJob, chunk_spans, clip_path, cut_command, takes_audio, wants_seek
+from curation.media.ffmpeg_cut import CutJob, clip_path, cut_command
 from curation.media.ffmpeg_run import FfmpegRun, failed_reason, run_ffmpeg
+from curation.media.groups import Group, clip_pixels, frames_to_decode, group_spans, readable_frames, takes_audio
 from curation.media.making import WantedSpan, wanted_spans
 from curation.media.probe import Probe, first_tick, probe
-from curation.media.shots import find_shots
+from curation.media.progress import Tell, WorkReport
+from curation.media.shots import find_shots, leave_shot_frames
 from curation.media.source_file import SourceFile, open_source
 from curation.media.spans import PlannedSpan, cut_failure, plan_span, refuse_impossible
 from curation.media.tasks import CutClip, CutFailure, CutOutcome, CutTask, MediaError, VideoFacts
+from schemas.media import ClipFormat
 from schemas.reasons import Reason
 
 # reasons that speak about the whole video's budget: trying its other spans would only spend more
 FATAL = frozenset({Reason.CPU_LIMIT})
+# what a seek that went too far looks like
+LOST = frozenset({Reason.TRUNCATED, Reason.NO_FRAMES})
 
 
 class _Cutter:
-    """Cuts the planned spans of one video and collects what came of each."""
+    """Cuts the planned spans of one video and reports what came of each."""
 
-    def __init__(self, job: CutJob, task: CutTask) -> None:
+    def __init__(self, job: CutJob, task: CutTask, report: WorkReport) -> None:
         self._job = job
         self._task = task
-        self.clips: list[CutClip] = []
-        self.failures: list[CutFailure] = []
+        self._report = report
         self.ffmpeg_cpu_us = 0
 
-    def cut(self, spans: list[PlannedSpan]) -> None:
-        """Cut all spans of a group in one process; a span that did not come out whole is tried again alone.
+    def cut(self, group: Group) -> None:
+        """Cut a group in one process; a span that did not come out whole is tried again alone, and without seeking.
 
         Raises:
             MediaError: the video's budget is spent.
         """
-        run = self._run(spans)
-        for span in spans:
+        run = self._run(group)
+        for span in group.spans:
             try:
-                self.clips.append(self._collect(span, run))
+                self._report.cut(self._collect(span, run, group))
             except MediaError as error:
-                self._after_failure(span, run, error, alone=len(spans) == 1)
+                self._after_failure(span, run, error, group)
 
-    def _run(self, spans: list[PlannedSpan]) -> FfmpegRun:
-        run = run_ffmpeg(cut_command(self._job, spans), self._task.out_dir)
+    def _run(self, group: Group) -> FfmpegRun:
+        run = run_ffmpeg(cut_command(self._job, group), self._task.out_dir, self._report.cpu_s)
         self.ffmpeg_cpu_us += run.cpu_us
         return run
 
-    def _collect(self, span: PlannedSpan, run: FfmpegRun) -> CutClip:
+    def _collect(self, span: PlannedSpan, run: FfmpegRun, group: Group) -> CutClip:
         path = clip_path(self._task.out_dir, span)
-        reason = failed_reason(run, self._task.limits)
+        reason = failed_reason(run, self._report.cpu_s)
         if not os.path.exists(path) or (run.code != 0 and reason is not Reason.ENCODE_FAILED):
             raise MediaError(reason, f"ffmpeg ended with {run.code}: {run.stderr.strip()}")
         # ffmpeg's exit code says little either way: the clip itself is asked
-        return check_clip(path, span, self._task, has_audio=self._job.video.audio_index is not None)
+        clip = check_clip(path, span, self._task, has_audio=self._job.video.audio_index is not None)
+        counted = self._job.video.exact_times and self._task.clip.fps is None
+        if group.seek_us is not None and counted and clip.frames < span.promised:
+            detail = f"{clip.frames} of {span.promised} frames decoded after seeking to {group.seek_us} us"
+            raise MediaError(Reason.TRUNCATED, detail)
+        return clip
 
-    def _after_failure(self, span: PlannedSpan, run: FfmpegRun, error: MediaError, *, alone: bool) -> None:
+    def _after_failure(self, span: PlannedSpan, run: FfmpegRun, error: MediaError, group: Group) -> None:
         path = clip_path(self._task.out_dir, span)
         if os.path.exists(path):
             os.unlink(path)
         if error.reason in FATAL:
             raise error
-        if run.code != 0 and not alone:
-            self.cut([span])
+        if run.code != 0 and len(group.spans) > 1:
+            self.cut(Group((span,), group.seek_us))
+            return
+        if group.seek_us is not None and error.reason in LOST and not span.unreadable:
+            # an index may be wrong, or a key frame none: from the start there is no doubt
+            self.cut(Group((span,)))
             return
         said = run.stderr.strip()
         detail = f"{error.detail}; ffmpeg: {said}" if said and said not in error.detail else error.detail
-        self.failures.append(cut_failure(span.index, MediaError(error.reason, detail), span.made_us))
+        self._report.failed(cut_failure(span.index, MediaError(error.reason, detail), span.made_us))
 
 
-def cut_video(task: CutTask, ffmpeg_path: str) -> CutOutcome:
+def cut_video(task: CutTask, ffmpeg_path: str, tell: Tell) -> CutOutcome:
     """Do all the work on one video, in this process and the ffmpeg it starts. Only the sandbox's child calls it.
+
+    Args:
+        tell: is given, as JSON, everything that should outlive this process.
 
     Returns:
         the outcome with CPU of ffmpeg filled in; the server knows the rest.
+
+    Raises:
+        MediaError: the work cannot go on; what was finished until then has been told.
     """
-    alive, failures = refuse_impossible(task.spans, task.clip, task.cutting)
+    report = WorkReport(task.limits, tell)
+    alive, impossible = refuse_impossible(task.spans, task.clip, task.cutting)
+    for failure in impossible:
+        report.failed(failure)
     if not alive:
-        return _outcome(None, [], failures, 0)
-    facts: VideoFacts | None = None
-    cutter: _Cutter | None = None
-    try:
-        source = open_source(task.path, task.limits)
-        video = probe(source, task.limits)
-        facts = _facts(source, video)
-        alive = _without_cut_ends(alive, task, source, failures)
-        planned = _plan(_wanted(alive, task, source, video, failures), task, video, failures)
-        groups = chunk_spans(planned, video, task.clip, task.limits)
-        sought = takes_audio(video, task.clip) or any(wants_seek(video, group) for group in groups)
-        tick = first_tick(source, task.limits) if sought else None
-        cutter = _Cutter(_job(task, ffmpeg_path, video, tick), task)
-        for group in groups:
-            cutter.cut(group)
-    except MediaError as error:
-        failures.append(CutFailure(span_index=None, stage=error.stage, reason=error.reason, detail=error.detail))
-        return _outcome(facts, [], failures, cutter.ffmpeg_cpu_us if cutter else 0)
-    return _outcome(facts, cutter.clips, failures + cutter.failures, cutter.ffmpeg_cpu_us)
+        return _outcome(None, report, 0)
+    source = open_source(task.path, task.limits)
+    video = probe(source, task.limits)
+    facts = _facts(source, video)
+    report.read(facts)
+    if task.shot_frames:
+        report.more_work(len(video.times_us), video.width_px * video.height_px)
+        leave_shot_frames(source, video, task.limits, task.out_dir)
+        return _outcome(facts, report, 0)
+    wanted = _wanted(alive, task, source, video, report)
+    if source.cut_off:
+        wanted = _without_cut_ends(wanted, video, report)
+    planned = _plan(wanted, task, video, report)
+    groups = group_spans(planned, video, task.clip, task.limits)
+    _announce(groups, video, task.clip, report)
+    sought = takes_audio(video, task.clip) or any(group.seek_us is not None for group in groups)
+    tick = first_tick(source, task.limits) if sought else None
+    cutter = _Cutter(_job(task, ffmpeg_path, video, tick), task, report)
+    for group in groups:
+        cutter.cut(group)
+    return _outcome(facts, report, cutter.ffmpeg_cpu_us)
+
+
+def _announce(groups: list[Group], video: Probe, clip: ClipFormat, report: WorkReport) -> None:
+    """Say what is going to be cut, and ask for the time that it takes; a lie about the length buys none."""
+    spans = [span for group in groups for span in group.spans]
+    report.planned((span.index, span.made_us) for span in spans)
+    decoded = sum(frames_to_decode(video, group) for group in groups)
+    report.more_work(decoded, video.width_px * video.height_px)
+    encoded = sum(readable_frames(video, span.start_us, span.end_us) for span in spans)
+    report.more_work(encoded, clip_pixels(video, clip))
 
 
 def _job(task: CutTask, ffmpeg_path: str, video: Probe, tick: int | None) -> CutJob:
@@ -112,42 +146,50 @@ def _job(task: CutTask, ffmpeg_path: str, video: Probe, tick: int | None) -> Cut
     )
 
 
-def _without_cut_ends(alive: list[int], task: CutTask, source: SourceFile, failures: list[CutFailure]) -> list[int]:
-    """Return the spans left when those to the end of a file that has lost its end are failures."""
-    if not source.cut_off:
-        return alive
-    to_the_end = [index for index in alive if task.spans[index][1] is None]
-    error = MediaError(Reason.TRUNCATED, "the file ends inside a fragment")
-    failures.extend(cut_failure(index, error) for index in to_the_end)
-    return [index for index in alive if index not in to_the_end]
+def _without_cut_ends(wanted: list[WantedSpan], video: Probe, report: WorkReport) -> list[WantedSpan]:
+    """Return what is left when spans to the end of a file that has lost its end are failures."""
+    whole = []
+    for one in wanted:
+        end_us = one.span[1]
+        if end_us is None or (one.made and end_us >= video.end_us):
+            error = MediaError(Reason.TRUNCATED, "the file ends inside a fragment or a packet")
+            report.failed(cut_failure(one.index, error, _made_us(one)))
+        else:
+            whole.append(one)
+    return whole
 
 
-def _wanted(
-    alive: list[int], task: CutTask, source: SourceFile, video: Probe, failures: list[CutFailure]
-) -> list[WantedSpan]:
+def _made_us(one: WantedSpan) -> tuple[int, int] | None:
+    return (one.span[0] or 0, one.span[1] or 0) if one.made else None
+
+
+def _wanted(alive: list[int], task: CutTask, source: SourceFile, video: Probe, report: WorkReport) -> list[WantedSpan]:
     """Return what is to be cut; a span of which nothing long enough can be made is a failure."""
 
     @cache
     def shots_us() -> list[int]:
+        if task.shots_us is not None:
+            return list(task.shots_us)
+        report.more_work(len(video.times_us), video.width_px * video.height_px)
         return find_shots(source, video, task.limits, task.cutting.shot_threshold)
 
     asked = [(index, task.spans[index]) for index in alive]
     wanted = wanted_spans(asked, video.end_us, (task.cutting, task.clip), shots_us)
     for index in sorted(set(alive) - {span.index for span in wanted}):
         error = MediaError(Reason.TOO_SHORT, f"nothing of {task.clip.min_s} s or more in {video.end_us} us")
-        failures.append(cut_failure(index, error))
+        report.failed(cut_failure(index, error))
     return wanted
 
 
-def _plan(wanted: list[WantedSpan], task: CutTask, video: Probe, failures: list[CutFailure]) -> list[PlannedSpan]:
+def _plan(wanted: list[WantedSpan], task: CutTask, video: Probe, report: WorkReport) -> list[PlannedSpan]:
     planned: list[PlannedSpan] = []
     for one in wanted:
-        made_us = (one.span[0] or 0, one.span[1] or 0) if one.made else None
+        made_us = _made_us(one)
         try:
             span = plan_span(one.index, one.span, video, task.clip, task.limits)
             planned.append(replace(span, made_us=made_us))
         except MediaError as error:
-            failures.append(cut_failure(one.index, error, made_us))
+            report.failed(cut_failure(one.index, error, made_us))
     return planned
 
 
@@ -164,13 +206,14 @@ def _facts(source: SourceFile, video: Probe) -> VideoFacts:
     )
 
 
-def _outcome(
-    facts: VideoFacts | None, clips: list[CutClip], failures: list[CutFailure], ffmpeg_cpu_us: int
-) -> CutOutcome:
+def _outcome(facts: VideoFacts | None, report: WorkReport, ffmpeg_cpu_us: int) -> CutOutcome:
+    def place(failure: CutFailure) -> int:
+        return -1 if failure.span_index is None else failure.span_index
+
     return CutOutcome(
         video=facts,
-        clips=tuple(sorted(clips, key=lambda clip: clip.span_index)),
-        failures=tuple(sorted(failures, key=lambda failure: -1 if failure.span_index is None else failure.span_index)),
+        clips=tuple(sorted(report.clips, key=lambda clip: clip.span_index)),
+        failures=tuple(sorted(report.failures, key=place)),
         child_cpu_us=0,
         ffmpeg_cpu_us=ffmpeg_cpu_us,
         wall_us=0,

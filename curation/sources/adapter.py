@@ -28,6 +28,7 @@ class Item:
 
 
 Expand = Callable[[Item, SourceConfig], Iterable[RawRow | BrokenRow]]
+Gather = Callable[[str, Iterable[Item]], tuple[Item, list[BrokenRow]]]
 Walk = Callable[[BinaryIO], Iterator[tuple[str, Mapping[str, Any]]]]
 
 
@@ -47,6 +48,8 @@ class Adapter:
         columns: names of the cells of a file without a header row; None where there always is one.
         header_marks: first cells by which a header row is told where there may be one or none.
         walk: for `json`: document -> (place, object) one after the other, without holding the document.
+        gather: for a table whose files are an item each: (a file's name, its rows with their places) -> the item, and
+            rows that are no part of one. Such a file is never split.
         cites: repository, commit and file that show the format.
         seen: whether a real file or excerpt of it was read; where not, the golden file was made from the description.
     """
@@ -62,6 +65,7 @@ class Adapter:
     columns: tuple[str, ...] | None = None
     header_marks: frozenset[str] = frozenset()
     walk: Walk | None = None
+    gather: Gather | None = None
 
 
 def locate(adapter: Adapter, source: SourceConfig, video_id: object) -> object:

@@ -11,10 +11,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
+from curation.bucket_client import BUCKET_SCHEMES, bucket_file_system
 from curation.sources.locators import without_secrets
 from curation.sources.unpack import is_packed, unpacked
 from schemas.config_file import ConfigError
 from schemas.corpus import SourceConfig, folder_of, has_glob
+from schemas.fetching import FetchPolicy
 
 REMOTE_BLOCK_BYTES = 4 << 20
 
@@ -27,11 +29,13 @@ class SourceFile:
         source: name of the source.
         url: path or address that it is opened by.
         name: how places in it are named: its base name, or its path below a pattern's folder.
+        fetch: by whose bucket options it is opened.
     """
 
     source: str
     url: str
     name: str
+    fetch: FetchPolicy
 
     @property
     def packed(self) -> bool:
@@ -39,7 +43,7 @@ class SourceFile:
         return is_packed(self.name)
 
 
-def list_files(source: SourceConfig) -> Iterator[SourceFile]:
+def list_files(source: SourceConfig, fetch: FetchPolicy) -> Iterator[SourceFile]:
     """Yield the files of a source, in any order; a pattern may match none.
 
     Raises:
@@ -47,10 +51,10 @@ def list_files(source: SourceConfig) -> Iterator[SourceFile]:
     """
     location = source.location
     if not has_glob(location):
-        yield SourceFile(source=source.name, url=location, name=base_name(location))
+        yield SourceFile(source=source.name, url=location, name=base_name(location), fetch=fetch)
         return
-    for url, name in _matches(source):
-        yield SourceFile(source=source.name, url=url, name=name)
+    for url, name in _matches(source, fetch):
+        yield SourceFile(source=source.name, url=url, name=name, fetch=fetch)
 
 
 def base_name(location: str) -> str:
@@ -63,7 +67,7 @@ def base_name(location: str) -> str:
     return PurePosixPath(path).name or parts.netloc
 
 
-def _matches(source: SourceConfig) -> Iterator[tuple[str, str]]:
+def _matches(source: SourceConfig, fetch: FetchPolicy) -> Iterator[tuple[str, str]]:
     """Yield (where it is opened, its path below the pattern's folder) of each file that a pattern matches."""
     location = source.location
     base = folder_of(location)
@@ -74,25 +78,24 @@ def _matches(source: SourceConfig) -> Iterator[tuple[str, str]]:
         yield from ((path, path.removeprefix(base).lstrip("/")) for path in found)
         return
     try:
-        system, path = _file_system(location)
+        system, path = _file_system(location, fetch)
         names = system.glob(path)
     except remote_errors() as error:
         raise ConfigError(_unreadable(source, error)) from error
-    inside = _file_system(base)[1]
+    inside = _file_system(base, fetch)[1]
     yield from ((system.unstrip_protocol(name), name.removeprefix(inside).lstrip("/")) for name in names)
 
 
-def open_file(url: str, start: int = 0) -> BinaryIO:
+def open_file(file: SourceFile, start: int = 0) -> BinaryIO:
     """Open a file for reading from byte `start` on, unpacked where its name says that it is packed.
 
     Raises:
         OSError, or one of `remote_errors()`: it cannot be opened.
     """
-    file = _opened(url)
+    opened = _opened(file)
     if start:
-        file.seek(start)
-    name = base_name(url)
-    return unpacked(file, name) if is_packed(name) else file
+        opened.seek(start)
+    return unpacked(opened, file.name) if file.packed else opened
 
 
 def size_of(file: SourceFile) -> int | None:
@@ -101,22 +104,27 @@ def size_of(file: SourceFile) -> int | None:
         return None
     if "://" not in file.url:
         return os.path.getsize(file.url)
-    with _opened(file.url) as opened:
+    with _opened(file) as opened:
         size = getattr(opened, "size", None)
         return size if isinstance(size, int) and opened.seekable() else None
 
 
-def _opened(url: str) -> BinaryIO:
-    if "://" not in url:
-        return Path(url).open("rb")
-    system, path = _file_system(url)
+def _opened(file: SourceFile) -> BinaryIO:
+    if "://" not in file.url:
+        return Path(file.url).open("rb")
+    system, path = _file_system(file.url, file.fetch)
     opened: BinaryIO = system.open(path, "rb", block_size=REMOTE_BLOCK_BYTES)
     return opened
 
 
-def _file_system(url: str) -> tuple[Any, str]:
+def _file_system(url: str, fetch: FetchPolicy) -> tuple[Any, str]:
+    """Return the file system of an address, and the address as it names it."""
     import fsspec
 
+    scheme = url.partition("://")[0]
+    if scheme in BUCKET_SCHEMES:
+        buckets = bucket_file_system(scheme, fetch)
+        return buckets, buckets._strip_protocol(url)
     system, path = fsspec.core.url_to_fs(url)
     return system, path
 
@@ -136,26 +144,26 @@ class Entry:
     regular: bool
 
 
-def list_folder(url: str) -> list[Entry]:
+def list_folder(folder: SourceFile) -> list[Entry]:
     """Return the entries of one folder, sorted by name; links to folders are neither followed nor files.
 
     Raises:
         OSError, or one of `remote_errors()`: it cannot be listed.
     """
-    if "://" not in url:
-        with os.scandir(url) as found:
+    if "://" not in folder.url:
+        with os.scandir(folder.url) as found:
             entries = [
                 _local_entry(entry) for entry in found if entry.is_dir(follow_symlinks=False) or not entry.is_dir()
             ]
         return sorted(entries, key=lambda entry: entry.name)
-    system, path = _file_system(url)
+    system, path = _file_system(folder.url, folder.fetch)
     entries = []
     for info in system.ls(path, detail=True):
         name = PurePosixPath(info["name"]).name
         if info["name"].rstrip("/") != path.rstrip("/"):
             at = system.unstrip_protocol(info["name"])
-            folder = info["type"] == "directory"
-            entries.append(Entry(name=name, url=at, folder=folder, regular=not folder))
+            is_folder = info["type"] == "directory"
+            entries.append(Entry(name=name, url=at, folder=is_folder, regular=not is_folder))
     return sorted(entries, key=lambda entry: entry.name)
 
 

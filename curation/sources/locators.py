@@ -16,13 +16,14 @@ from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 import idna
 
+from curation.bucket_client import BUCKET_SCHEMES
+from curation.sources.signing import unsigned_query
 from schemas.corpus import is_url
 from schemas.reasons import Reason
 
 MAX_LOCATOR_BYTES = 4096
 TAR_PREFIX = "tar:"
 WEB_SCHEMES = ("http", "https")
-BUCKET_SCHEMES = ("s3", "gs")
 SCHEMES = (*WEB_SCHEMES, *BUCKET_SCHEMES)
 # Words before a colon that some tool would take for a protocol (RFC 3986 schemes of old, and ffmpeg's own list of
 # protocols); any other word before a colon is part of a file's name.
@@ -34,17 +35,13 @@ PROTOCOLS = frozenset(
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _UNSAFE_IN_URL = re.compile(r"[\s\x00-\x20\x7f-\xa0\\]|%00")
 _TO_ENCODE = re.compile(r"[^!#-;=?-\[\]_a-z~]+")
-# Query parameters that sign an address for a while (AWS, Google Cloud, CloudFront, Azure, Akamai, Aliyun): they differ
-# from export to export, and are secrets.
-SIGNATURE_PREFIXES = ("x-amz-", "x-goog-", "x-oss-")
-SIGNATURE_NAMES = frozenset(
-    {"sig", "signature", "token", "access_token", "expires", "key-pair-id", "policy", "awsaccesskeyid"}
-    | {"googleaccessid", "ossaccesskeyid", "hdnea", "hdnts", "hdntl"}
+# What a message for people leaves out: more than what signs an address, since no file is told from another by it.
+_SECRET_NAMES = (
+    "sig|signature|token|access_token|expires|key-pair-id|policy|awsaccesskeyid|googleaccessid|ossaccesskeyid"
+    "|security-token|hdnea|hdnts|hdntl"
 )
 _USER_INFO = re.compile(r"(?<=://)[^/?#\s@'\"]*@")
-_SIGNED = re.compile(
-    r"(?i)(?<=[?&])((?:x-(?:amz|goog|oss)-[\w.-]*|" + "|".join(sorted(SIGNATURE_NAMES)) + r")=)[^&\s'\"]*"
-)
+_SECRET = re.compile(rf"(?i)(?<=[?&])((?:x-(?:amz|goog|oss)-[\w.-]*|{_SECRET_NAMES})=)[^&\s'\"]*")
 
 
 class RowProblem(ValueError):
@@ -60,7 +57,8 @@ class Place:
     """What a locator came to.
 
     Attributes:
-        locator: as the source wrote it, without user info and signature; an address in its normal form.
+        locator: as the source wrote it, without user info and signature (`curation.sources.signing`); an address in its
+            normal form.
         address: an absolute path, an address with its signature, or `tar:` with one of them, `!` and the member.
     """
 
@@ -104,10 +102,10 @@ def join_tar(tar: str, member: str) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """Return a message with the user info and the signatures of the addresses in it left out."""
+    """Return a message whose addresses have no user info and nothing in their queries that may be a secret."""
     if "://" not in text:
         return text
-    return _SIGNED.sub(r"\1...", _USER_INFO.sub("", text))
+    return _SECRET.sub(r"\1...", _USER_INFO.sub("", text))
 
 
 def _checked_text(value: Any) -> str:
@@ -190,17 +188,6 @@ def _ascii_host(host: str) -> str:
 def _ascii(text: str) -> str:
     """Return text with what no address may hold percent-encoded as UTF-8 (RFC 3987, 3.1); what is encoded stays."""
     return _TO_ENCODE.sub(lambda found: quote(found[0], safe=""), text)
-
-
-def unsigned_query(query: str) -> str:
-    """Return a query without the parameters that sign it, in their order."""
-    if not query:
-        return query
-    return "&".join(field for field in query.split("&") if not _signs(field.partition("=")[0].lower()))
-
-
-def _signs(name: str) -> bool:
-    return name in SIGNATURE_NAMES or name.startswith(SIGNATURE_PREFIXES)
 
 
 def _bucket_place(locator: str) -> Place:

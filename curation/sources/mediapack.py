@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from curation.sources.files import base_name, open_file
+from curation.sources.files import SourceFile, open_file
 from curation.sources.lines import TOO_LONG, decoded, read_lines
 from curation.sources.rows import BrokenRow, RawRow, Row, make_texts, raw_row_bytes
 from schemas.config_file import ConfigError
@@ -34,19 +34,18 @@ def checked_part(source: SourceConfig) -> str:
     return source.part
 
 
-def read_mediapack(source: SourceConfig, seed: int) -> Iterator[Row]:
+def read_mediapack(index: SourceFile, source: SourceConfig, seed: int) -> Iterator[Row]:
     """Yield the rows of one part of a pack, in the index's order.
 
     Raises:
         ConfigError: the part is not one of PARTS.
     """
     part = checked_part(source)
-    name = base_name(source.location)
-    entries = list(_entries(source.location))
+    entries = list(_entries(index))
     good = [entry for entry in entries if isinstance(entry, dict)]
     captions = _captions_of_others(good, seed) if part == "mispaired" else {}
     for number, entry in enumerate(entries, start=1):
-        place = f"{name} line {number}"
+        place = f"{index.name} line {number}"
         if isinstance(entry, str):
             yield BrokenRow(place=place, detail=entry, raw=f"{place}: {entry}")
             continue
@@ -74,7 +73,7 @@ def span_of_part(part: str, duration_s: Any) -> tuple[float | None, float | None
     return middle, round(min(float(duration_s), middle + MAX_SPAN_S), 3)
 
 
-def _entries(index: str) -> Iterator[dict[str, Any] | str]:
+def _entries(index: SourceFile) -> Iterator[dict[str, Any] | str]:
     with open_file(index) as file:
         for number, (_, line) in enumerate(read_lines(file)):
             if line is None:

@@ -70,7 +70,7 @@ def _ranges(file: SourceFile, container: str, piece_bytes: int) -> Iterator[Piec
 def _line_starts(file: SourceFile) -> Iterator[tuple[int, int]]:
     """Yield (byte, line number) of each line."""
     offset = 0
-    with open_file(file.url) as stream:
+    with open_file(file) as stream:
         for number, (size, _) in enumerate(read_lines(stream), start=1):
             yield offset, number
             offset += size
@@ -78,7 +78,7 @@ def _line_starts(file: SourceFile) -> Iterator[tuple[int, int]]:
 
 def _row_starts(file: SourceFile, delimiter: str) -> Iterator[tuple[int, int]]:
     """Yield (byte, line number) of each row; only rows with quotes are looked into."""
-    with open_file(file.url) as stream:
+    with open_file(file) as stream:
         rows = DelimitedRows(read_lines(stream), delimiter)
         yield rows.offset, rows.number
         while rows.skip_row():
@@ -86,7 +86,7 @@ def _row_starts(file: SourceFile, delimiter: str) -> Iterator[tuple[int, int]]:
 
 
 def _row_groups(file: SourceFile, piece_bytes: int) -> Iterator[Piece]:
-    with open_file(file.url) as stream:
+    with open_file(file) as stream:
         facts = pq.ParquetFile(stream).metadata
         start, before, rows, size = 0, 0, 0, 0
         for group in range(facts.num_row_groups):

@@ -26,20 +26,21 @@ from curation.sources.tables import table_columns as columns_of_table
 from curation.sources.tars import PACKED_TAR, read_tar
 from schemas.config_file import ConfigError
 from schemas.corpus import CorpusConfig, SourceConfig, has_glob
+from schemas.fetching import FetchPolicy
 from schemas.records import Record, Reject
 
 # As many files of a pattern are looked at before anything starts; in the others a wrong header is a reject.
 FILES_CHECKED = 8
 
 
-def list_source(source: SourceConfig) -> Iterator[SourceFile]:
+def list_source(source: SourceConfig, fetch: FetchPolicy) -> Iterator[SourceFile]:
     """Yield the files of a source: of the built-in world and of a folder, the place itself.
 
     Raises:
         ConfigError: a pattern matches nothing, or the place cannot be listed.
     """
     found = False
-    for file in list_files(source):
+    for file in list_files(source, fetch):
         found = True
         yield file
     if not found:
@@ -51,6 +52,10 @@ def split_source_file(file: SourceFile, source: SourceConfig, piece_bytes: int =
     container = container_of(source.format)
     if container == "folder":
         yield from folder_pieces(file)
+        return
+    adapter = adapter_of(source.format)
+    if adapter is not None and adapter.gather is not None:
+        yield Piece(file=file)
         return
     try:
         yield from split_file(file, container, piece_bytes)
@@ -71,7 +76,7 @@ def read_rows(piece: Piece, source: SourceConfig, config: CorpusConfig) -> Itera
     if container == "tar":
         return read_tar(piece, source)
     if container == "mediapack":
-        return read_mediapack(source, config.seed)
+        return read_mediapack(piece.file, source, config.seed)
     if container == "synthetic":
         return read_world(source, config.world)
     return table_rows(piece, source, container, adapter_of(source.format))
@@ -87,7 +92,7 @@ def read_source(
     source: SourceConfig, config: CorpusConfig, piece_bytes: int = PIECE_BYTES
 ) -> Iterator[Record | Reject]:
     """Yield a record or a reject for each row of a source."""
-    for file in list_source(source):
+    for file in list_source(source, config.fetch_of(source)):
         for piece in split_source_file(file, source, piece_bytes):
             yield from read_piece(piece, source, config)
 
@@ -98,10 +103,14 @@ def table_rows(piece: Piece, source: SourceConfig, container: str, adapter: Adap
     Raises:
         ConfigError: the only file of a source is not of its format.
     """
+    found = _items(piece, source, container, adapter)
     try:
-        for place, cells in _items(piece, source, container, adapter):
+        if adapter is not None and adapter.gather is not None:
+            yield from _gathered(found, piece, source, adapter)
+            return
+        for place, cells in found:
             if isinstance(cells, str):
-                yield BrokenRow(place=place, detail=cells, raw=f"{place}: {cells}")
+                yield _unread(place, cells)
             elif adapter is None:
                 yield _by_columns(place, cells, source)
             else:
@@ -112,6 +121,24 @@ def table_rows(piece: Piece, source: SourceConfig, container: str, adapter: Adap
         # Of many files, one that is none of its kind is a reject, and the others go on.
         name = piece.file.name
         yield BrokenRow(place=name, detail=f"the file is left out: {error}", raw=f"{name}: {error}")
+
+
+def _unread(place: str, detail: str) -> BrokenRow:
+    return BrokenRow(place=place, detail=detail, raw=f"{place}: {detail}")
+
+
+def _gathered(found: Iterator[Found], piece: Piece, source: SourceConfig, adapter: Adapter) -> Iterator[Row]:
+    """Yield the rows of a file that is one item."""
+    assert adapter.gather is not None
+    items: list[Item] = []
+    for place, cells in found:
+        if isinstance(cells, str):
+            yield _unread(place, cells)
+        else:
+            items.append(Item(place=place, cells=cells))
+    item, broken = adapter.gather(piece.file.name, items)
+    yield from broken
+    yield from _expanded(item, adapter, source)
 
 
 def _items(piece: Piece, source: SourceConfig, container: str, adapter: Adapter | None) -> Iterator[Found]:
@@ -152,8 +179,11 @@ def _expanded(item: Item, adapter: Adapter, source: SourceConfig) -> Iterator[Ro
         yield BrokenRow(place=item.place, detail=detail, raw=f"{item.place}: {detail}")
 
 
-def check_source(source: SourceConfig) -> None:
+def check_source(source: SourceConfig, fetch: FetchPolicy) -> None:
     """Look at a source as far as a header goes, before anything is written or started.
+
+    Args:
+        fetch: whose bucket options open its files.
 
     Raises:
         ConfigError: it is not what its config says.
@@ -167,7 +197,7 @@ def check_source(source: SourceConfig) -> None:
         mediapack.checked_part(source)
         return
     container = container_of(source.format)
-    for number, file in enumerate(list_source(source)):
+    for number, file in enumerate(list_source(source, fetch)):
         if number >= FILES_CHECKED:
             return
         if container == "tar" and file.packed:
@@ -203,9 +233,9 @@ def _check_opens(file: SourceFile, source: SourceConfig) -> None:
 
     try:
         if source.format == "folder":
-            list_folder(file.url)
+            list_folder(file)
         else:
-            open_file(file.url).close()
+            open_file(file).close()
     except remote_errors() as error:
         place = without_secrets(file.url)
         raise ConfigError(

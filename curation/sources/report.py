@@ -20,6 +20,7 @@ from curation.sources.registry import adapter_of, container_of, is_table
 from curation.sources.tables import read_columns
 from schemas.config_file import ConfigError
 from schemas.corpus import FORMATS, CorpusConfig, Licence, SourceConfig, folder_of, has_glob, is_url
+from schemas.fetching import FetchPolicy
 from schemas.records import Origin, Record, Reject, TextKind
 from schemas.source_check import ColumnMapping, FormatFacts, Problem, SeenRow, SourceCheck
 
@@ -130,7 +131,7 @@ def check_file(
 
 def _items(source: SourceConfig, counts: _Counts) -> Iterator[tuple[Piece, Record | Reject]]:
     config = CorpusConfig(corpus="check", sources=(source,))
-    for file in list_source(source):
+    for file in list_source(source, config.fetch_of(source)):
         counts.files += 1
         for piece in split_source_file(file, source):
             yield from ((piece, item) for item in read_piece(piece, source, config))
@@ -166,14 +167,14 @@ def _source_for(
     }
     source = _validated(fields)
     if not is_table(format_name):
-        check_source(source)
+        check_source(source, FetchPolicy())
         return source, _columns_of_adapter(source), None
-    file = next(iter(list_source(source)))
+    file = next(iter(list_source(source, FetchPolicy())))
     columns = columns_found(file, container_of(format_name), source)
     mapping = guess_mapping(columns, options.columns)
     given = mapping.model_dump(exclude_none=True)
     source = _validated({**fields, "columns": given, "text_kinds": tuple(TextKind(kind) for kind in mapping.texts)})
-    check_source(source)
+    check_source(source, FetchPolicy())
     return source, columns, mapping
 
 
@@ -188,7 +189,7 @@ def _columns_of_adapter(source: SourceConfig) -> list[str]:
     container = container_of(source.format)
     if container not in ("csv", "tsv", "parquet"):
         return []
-    return read_columns(next(iter(list_source(source))), container, source, adapter_of(source.format))
+    return read_columns(next(iter(list_source(source, FetchPolicy()))), container, source, adapter_of(source.format))
 
 
 class _Counts:

@@ -36,7 +36,7 @@ def delimited_items(piece: Piece, container: str, source: SourceConfig, adapter:
         ConfigError: the file lacks a column that the config names.
     """
     header = None if piece.start == 0 else table_columns(piece.file, container, source, adapter)
-    with open_file(piece.file.url, piece.start) as stream:
+    with open_file(piece.file, piece.start) as stream:
         lines = read_lines(stream)
         rows = DelimitedRows(lines, DELIMITERS[container], number=piece.before + 1, offset=piece.start)
         try:
@@ -98,7 +98,7 @@ def read_columns(file: SourceFile, container: str, source: SourceConfig, adapter
         ConfigError: it cannot be read.
     """
     try:
-        with open_file(file.url) as stream:
+        with open_file(file) as stream:
             if container == "parquet":
                 return list(pq.ParquetFile(stream).schema_arrow.names)
             first = DelimitedRows(read_lines(stream), DELIMITERS[container]).next_row()
@@ -152,7 +152,7 @@ def _no_such_file(file: SourceFile, container: str, source: SourceConfig, detail
 def json_lines_items(piece: Piece) -> Iterator[Found]:
     """Yield the objects of a piece of a file of JSON lines."""
     number, offset = piece.before, piece.start
-    with open_file(piece.file.url, piece.start) as stream:
+    with open_file(piece.file, piece.start) as stream:
         lines = read_lines(stream)
         while piece.end is None or offset < piece.end:
             place = f"{piece.file.name} line {number + 1}"
@@ -194,7 +194,7 @@ def parquet_items(piece: Piece, source: SourceConfig, adapter: Adapter | None) -
     """
     table_columns(piece.file, "parquet", source, adapter)
     number = piece.before
-    with open_file(piece.file.url) as stream:
+    with open_file(piece.file) as stream:
         # One row group's columns are read through buffers, not as a whole.
         file = pq.ParquetFile(stream, pre_buffer=False, buffer_size=1 << 20)
         groups = list(range(piece.start, file.num_row_groups if piece.end is None else piece.end))
@@ -232,7 +232,7 @@ def _rows_of(batch: pa.RecordBatch) -> Iterator[dict[str, Any] | str]:
 def json_document_items(piece: Piece, walk: Walk) -> Iterator[Found]:
     """Yield the objects of a JSON document, as far as it can be read."""
     name, last = piece.file.name, "its beginning"
-    with open_file(piece.file.url) as stream:
+    with open_file(piece.file) as stream:
         try:
             for place, cells in walk(_buffered(stream)):
                 last = f"{place}"

@@ -20,6 +20,7 @@ from curation.sources.folder import MAX_SIDECAR_CHARS, sidecar_text
 from curation.sources.locators import join_tar
 from curation.sources.pieces import Piece
 from curation.sources.rows import BrokenRow, RawRow, Row, make_texts
+from curation.sources.tar_headers import TarHeaders
 from schemas.corpus import SourceConfig
 from schemas.reasons import Reason
 from schemas.records import Text
@@ -54,7 +55,7 @@ def read_tar(piece: Piece, source: SourceConfig) -> Iterator[Row]:
     last = "its beginning"
     seen: set[str] = set()
     try:
-        with open_file(piece.file.url) as stream:
+        with open_file(piece.file) as stream:
             for sample in read_samples(stream):
                 last = f"sample {sample.key}"
                 yield _row(sample, sample.key in seen, piece, source)
@@ -69,59 +70,21 @@ def read_samples(stream: BinaryIO) -> Iterator[Sample]:
     Raises:
         tarfile.TarError: the tar ends early or is damaged; a sample that it cuts short is not yielded.
     """
-    recent = None if stream.seekable() else _Recent(stream)
-    with tarfile.open(fileobj=recent or stream, mode="r|" if recent else "r:") as tar:  # type: ignore[call-overload]
+    with TarHeaders(stream) as tar:
         current: Sample | None = None
-        for member in _members(tar):
+        for member in tar:
             key, suffix = _split_name(member.name)
+            if not member.isreg() or not suffix:
+                continue
             if current is not None and current.key != key:
                 yield current
                 current = None
             current = current or Sample(key=key)
             _take(current, member, suffix, tar)
-        if not _is_end_mark(recent.block(tar.offset) if recent else _block(stream, tar.offset)):
+        if not tar.ends_whole():
             raise tarfile.ReadError("it has no end mark; it was cut short, or is damaged")
     if current is not None:
         yield current
-
-
-def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """Yield the members that belong to a sample, by their names, and keep none."""
-    while (member := tar.next()) is not None:
-        if member.isreg() and _split_name(member.name)[1]:
-            yield member
-        # The library keeps every header that it has read.
-        tar.members.clear()  # type: ignore[attr-defined]
-
-
-def _is_end_mark(block: bytes) -> bool:
-    """Return whether the block at which the library stopped is the zeros that end a tar; it stops at others, too."""
-    return len(block) == tarfile.BLOCKSIZE and not any(block)
-
-
-def _block(stream: BinaryIO, offset: int) -> bytes:
-    stream.seek(offset)
-    return stream.read(tarfile.BLOCKSIZE)
-
-
-class _Recent:
-    """A stream that can only be read on, with what was read last."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._kept = b""
-        self._position = 0
-
-    def read(self, size: int) -> bytes:
-        data = self._stream.read(size)
-        self._kept = (self._kept + data)[-4 * tarfile.RECORDSIZE :]
-        self._position += len(data)
-        return data
-
-    def block(self, offset: int) -> bytes:
-        """Return the block at a place that was read lately."""
-        start = offset - (self._position - len(self._kept))
-        return self._kept[start : start + tarfile.BLOCKSIZE] if start >= 0 else b""
 
 
 def _split_name(name: str) -> tuple[str, str]:
@@ -131,7 +94,7 @@ def _split_name(name: str) -> tuple[str, str]:
     return f"{folder}{slash}{stem}", suffix.lower() if stem else ""
 
 
-def _take(sample: Sample, member: tarfile.TarInfo, suffix: str, tar: tarfile.TarFile) -> None:
+def _take(sample: Sample, member: tarfile.TarInfo, suffix: str, tar: TarHeaders) -> None:
     """Note a member of a sample; texts and facts are read, media is not."""
     sample.members += 1
     if sample.members > MAX_MEMBERS:
@@ -139,7 +102,7 @@ def _take(sample: Sample, member: tarfile.TarInfo, suffix: str, tar: tarfile.Tar
     elif suffix in (TEXT_SUFFIX, FACTS_SUFFIX):
         if suffix in sample.small:
             sample.problem = f"two members are called {sample.key}.{suffix}: which belongs to which is not known"
-        content = tar.extractfile(member)
+        content = tar.content(member)
         sample.small[suffix] = content.read(MAX_MEMBER_BYTES) if content is not None else b""
     elif suffix.rpartition(".")[2] in MEDIA_SUFFIXES:
         sample.media.append(member.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Callable
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import zstandard
 
@@ -31,9 +31,17 @@ def unpacked(packed: BinaryIO, name: str) -> BinaryIO:
 
     Reading from it raises BrokenStream where the content ends early or is damaged.
     """
-    if name.lower().endswith(".gz"):
-        return _Unpacked(packed, lambda: zlib.decompressobj(wbits=31), GZIP_STEP_BYTES)  # type: ignore[return-value]
-    return _Unpacked(packed, _zstd, ZSTD_STEP_BYTES)  # type: ignore[return-value]
+    raw = (
+        _Unpacked(packed, _gzip, GZIP_STEP_BYTES)
+        if name.lower().endswith(".gz")
+        else _Unpacked(packed, _zstd, ZSTD_STEP_BYTES)
+    )
+    # It reads as a BinaryIO does, and the buffered one of the library would lose what came before an error.
+    return cast(BinaryIO, raw)
+
+
+def _gzip() -> Any:
+    return zlib.decompressobj(wbits=31)
 
 
 def _zstd() -> Any:

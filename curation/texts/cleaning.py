@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import ftfy
 
 from curation.texts.markup import plain_text
 from schemas.corpus import TextLimits
 from schemas.reasons import Reason
-from schemas.records import Text
+from schemas.records import Text, TextKind
 
 _SPACE = re.compile(r"\s+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -27,6 +27,19 @@ _UNSEEN = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffc"
     f"\U000e0000-\U000e007f{_NONCHARACTERS}]"
 )
+
+# Which kinds stay where a sample has more texts than it may hold. First what people wrote to be seen beside this video,
+# then what is of this clip (speech, machine captions), last what tells of the whole video at length, or in loose words.
+KINDS_BY_WORTH = (
+    TextKind.CAPTION,
+    TextKind.TITLE,
+    TextKind.ALT,
+    TextKind.ASR,
+    TextKind.GENERATED,
+    TextKind.DESCRIPTION,
+    TextKind.TAGS,
+)
+_WORTH = {kind.value: place for place, kind in enumerate(KINDS_BY_WORTH)}
 
 DroppedTexts = tuple[tuple[str, str, int], ...]
 
@@ -88,19 +101,23 @@ def clean_texts(texts: Iterable[Text], limits: TextLimits) -> tuple[tuple[Text, 
         else:
             raw = None if cleaned == text.text else text.text
             kept.append(Text(kind=kind, text=cleaned, start_us=text.start_us, end_us=text.end_us, raw=raw))
-    fitting = within_limits(kept, limits)
-    dropped.update((text.kind, Reason.TEXT_SURPLUS.value) for text in kept[len(fitting) :])
+    fitting, beyond = within_limits(kept, limits)
+    dropped.update((text.kind, Reason.TEXT_SURPLUS.value) for text in beyond)
     return tuple(fitting), tuple((*key, count) for key, count in sorted(dropped.items()))
 
 
-def within_limits(texts: list[Text], limits: TextLimits) -> list[Text]:
-    """Return the longest run of first texts that fits the limits on number and total bytes.
+def within_limits(texts: Sequence[Text], limits: TextLimits) -> tuple[list[Text], list[Text]]:
+    """Return the texts that fit the limits on number and total bytes, and those beyond, each in the order given.
 
-    A text counts with its own bytes or its raw form's, whichever are more; both together are at most twice the limit.
+    Kinds are taken in the order of KINDS_BY_WORTH, texts of a kind in the order given, up to the first one too much. A
+    text counts with its own bytes or its raw form's, whichever are more; both together are at most twice the limit.
     """
+    by_worth = sorted(range(len(texts)), key=lambda place: _WORTH[texts[place].kind])
     total_bytes = 0
-    for position, text in enumerate(texts):
+    for count, place in enumerate(by_worth):
+        text = texts[place]
         total_bytes += max(len(text.text.encode("utf-8")), len((text.raw or "").encode("utf-8")))
-        if position >= limits.max_texts or total_bytes > limits.max_total_bytes:
-            return texts[:position]
-    return texts
+        if count >= limits.max_texts or total_bytes > limits.max_total_bytes:
+            fitting, beyond = sorted(by_worth[:count]), sorted(by_worth[count:])
+            return [texts[place] for place in fitting], [texts[place] for place in beyond]
+    return list(texts), []

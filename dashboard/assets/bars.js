@@ -31,7 +31,7 @@ function stackedBar(parts, whole, words, format = count) {
 function funnelFaults(ledger) {
   const records = ledger.records_read === ledger.records_expanded + ledger.records_merged + ledger.records_rejected;
   const samples = ledger.samples_planned === ledger.samples_kept + ledger.samples_rejected;
-  return { records, samples: samples && ledger.samples_planned === ledger.records_expanded };
+  return { records, samples: samples && ledger.samples_planned >= ledger.records_expanded };
 }
 
 function ledgerLine(words, good, bar, value) {
@@ -121,15 +121,29 @@ function drawTierBars() {
   byId("tiers-bars").replaceChildren(...STATISTICS.sources.map(tierRow));
 }
 
-function drawTiers() {
-  byId("tiers-legend").append(...DATA.tiers.map((tier) => swatch(tierClass(tier), tierWord(tier))));
+function tierPicker() {
   const options = Object.entries(TIER_MEASURES).map(([value, [words]]) => [value, words]);
-  byId("tiers-controls").append(
-    segmented("tier-measure", "Measure", options, "samples", (value) => {
+  byId("tiers-controls").replaceChildren(
+    segmented("tier-measure", "Measure", options, tierState.measure, (value) => {
       tierState.measure = value;
       drawTierBars();
+      noteView("tiers", wordsText([value]));
     }),
   );
+}
+
+function tiersFromAddress(text) {
+  const [measure] = addressWords(text);
+  if (!Object.hasOwn(TIER_MEASURES, measure)) return false;
+  tierState.measure = measure;
+  tierPicker();
+  drawTierBars();
+  return true;
+}
+
+function drawTiers() {
+  byId("tiers-legend").append(...DATA.tiers.map((tier) => swatch(tierClass(tier), tierWord(tier))));
+  tierPicker();
   drawTierBars();
   drawTable(byId("tiers-table"), DATA.tables.tiers, {
     heat: (column) => column.kind === "share",

@@ -4,6 +4,7 @@ const MOST_LINES = 4;
 const FACTOR = 10;
 const PAPER_WIDTH = 900;
 const DASHES = [[], [9, 4], [2, 3], [11, 3, 2, 3]];
+const OVERLAY_VIEWS = { count: "Count", share: "Share", cumulative: "Cumulative" };
 const overlay = {
   chosen: [],
   kind: DATA.best_text,
@@ -42,6 +43,7 @@ function toggleSource(name, on) {
     overlay.chosen = overlay.chosen.filter((item) => item.name !== name);
   }
   drawOverlay();
+  noteOverlay();
 }
 
 // One value per edge. Cumulative shares are exact at edges; a count holds from its edge to the next.
@@ -122,11 +124,13 @@ function readoutRow(line, index) {
   const cells = bin
     ? [count(bin.count), percent(bin.count / line.view.total, 2), percent(bin.upTo / line.view.total)]
     : [`${count(line.view.total)} in all`, "", ""];
+  const few = fewWords(bin ? bin.count : line.view.total);
   return el(
     "tr",
     {},
     el("th", { scope: "row" }, key, line.name),
     ...cells.map((text) => el("td", { class: "number" }, text)),
+    el("td", { class: "few" }, ...few),
   );
 }
 
@@ -141,7 +145,7 @@ function readout(index) {
   const head = el(
     "tr",
     {},
-    ...[where, "count", "share", "below its end"].map((text, column) =>
+    ...[where, "count", "share", "below its end", ""].map((text, column) =>
       el("th", { scope: "col", class: column ? "number" : "" }, text),
     ),
   );
@@ -206,12 +210,35 @@ function overlayCsv() {
   downloadCsv(fileName([STATISTICS.corpus, "histograms"]), header, rows);
 }
 
-function overlayControls() {
+function noteOverlay() {
+  const names = overlay.chosen.map((item) => item.name);
+  noteView("compare", wordsText([overlay.kind, overlay.aggregation, overlay.view, overlay.log ? "log" : "linear", ...names]));
+}
+
+function overlayFromAddress(text) {
+  const [kind, aggregation, view, scale, ...names] = addressWords(text);
+  const known = new Set(STATISTICS.sources.map((source) => source.name));
+  if (!distinct("text_kind", DATA.best_text).includes(kind) || !Object.hasOwn(OVERLAY_VIEWS, view)) return false;
+  if (!distinct("aggregation", STATISTICS.scorer.aggregation).includes(aggregation)) return false;
+  const chosen = [...new Set(names)].filter((name) => known.has(name)).slice(0, MOST_LINES);
+  Object.assign(overlay, { kind, aggregation, view, log: scale === "log" });
+  overlay.chosen = chosen.map((name, slot) => ({ name, slot }));
+  overlayPickers();
+  drawOverlay();
+  return true;
+}
+
+function overlayPickers() {
   const change = (field) => (value) => {
     overlay[field] = value;
     drawOverlay();
+    noteOverlay();
   };
-  const log = el("input", { type: "checkbox" });
+  const choice = (label, field, first, own) => {
+    const names = distinct(field, first).map((name) => [name, name]);
+    return select(label, names, overlay[own], change(own));
+  };
+  const log = el("input", { type: "checkbox", checked: overlay.log });
   log.addEventListener("change", () => change("log")(log.checked));
   const csv = el(
     "button",
@@ -219,33 +246,17 @@ function overlayControls() {
     "Download CSV",
   );
   csv.addEventListener("click", overlayCsv);
-  byId("overlay-controls").append(
-    select(
-      "Text",
-      distinct("text_kind", DATA.best_text).map((kind) => [kind, kind]),
-      overlay.kind,
-      change("kind"),
-    ),
-    select(
-      "Frames",
-      distinct("aggregation", overlay.aggregation).map((name) => [name, name]),
-      overlay.aggregation,
-      change("aggregation"),
-    ),
-    segmented(
-      "overlay-view",
-      "Values",
-      [
-        ["count", "Count"],
-        ["share", "Share"],
-        ["cumulative", "Cumulative"],
-      ],
-      "share",
-      change("view"),
-    ),
+  byId("overlay-controls").replaceChildren(
+    choice("Text", "text_kind", DATA.best_text, "kind"),
+    choice("Frames", "aggregation", STATISTICS.scorer.aggregation, "aggregation"),
+    segmented("overlay-view", "Values", Object.entries(OVERLAY_VIEWS), overlay.view, change("view")),
     el("label", { class: "field check" }, log, el("span", {}, "log")),
     csv,
   );
+}
+
+function overlayControls() {
+  overlayPickers();
   const chips = byId("overlay-sources");
   for (const source of STATISTICS.sources) {
     const input = el("input", { type: "checkbox", value: source.name });

@@ -117,19 +117,30 @@ function drawDuplicates() {
     tile("Groups", count(found.groups)),
     tile("Samples in groups", count(found.samples_in_groups)),
     tile("Removed", count(found.samples_removed)),
+    tile("In near groups", count(found.near)),
   );
   drawTable(byId("duplicates-table"), DATA.tables.duplicates, {
     heat: (column) => column.kind === "count",
     empty: "No duplicate group was found.",
   });
-  const largest = found.largest.map((size, index) => [index + 1, size]);
-  const columns = [
-    { key: "rank", label: "Rank", kind: "text", group: "", hint: "" },
-    { key: "samples", label: "Samples", kind: "count", group: "", hint: "" },
-  ];
-  const table = { name: "largest_groups", title: "Largest groups", columns, rows: largest };
-  drawTable(byId("duplicates-largest"), table, { heat: (column) => column.key === "samples", empty: "None." });
+  drawTable(byId("duplicates-sizes"), DATA.tables.duplicate_sizes, {
+    heat: (column) => column.key === "groups",
+    empty: "No duplicate group was found.",
+  });
+  drawTable(byId("duplicates-kinds"), DATA.tables.duplicate_kinds, { empty: "Nothing was left out." });
+  drawTable(byId("duplicates-thresholds"), DATA.tables.duplicate_thresholds, {
+    empty: "No two contents resemble each other.",
+  });
+  if (DATA.tables.benchmarks.rows.length) drawTable(byId("duplicates-benchmarks"), DATA.tables.benchmarks, {});
   if (DATA.tables.planted) drawTable(byId("planted-table"), DATA.tables.planted, { empty: "Nothing was planted." });
+}
+
+/** The share of chosen texts that the scorer saw only the beginning of. */
+function truncatedShare() {
+  const best = STATISTICS.sources.flatMap((source) => source.histograms.filter((own) => own.text_kind === "best"));
+  const scored = best.reduce((sum, own) => sum + own.count, 0);
+  const cut = best.reduce((sum, own) => sum + own.truncated_texts, 0);
+  return scored ? `${((100 * cut) / scored).toFixed(1)} % of ${count(scored)}` : "no text was scored";
 }
 
 function drawDefinition() {
@@ -140,6 +151,7 @@ function drawDefinition() {
     ["Frames", plan],
     ["Aggregation over frames", aggregation],
     ["Prompt", prompt || "none: the text as it is"],
+    ["Best texts that were cut off", truncatedShare()],
   ];
   byId("definition-list").append(...facts.flatMap(([label, value]) => [el("dt", {}, label), el("dd", {}, value)]));
   byId("colophon").textContent =
@@ -186,7 +198,14 @@ drawTiers();
 drawRejects();
 drawDuplicates();
 drawEncoder();
+drawExplore();
+drawExamples();
+drawGroups();
+drawFeed();
+drawAgainst();
 drawDefinition();
 redrawCharts();
 listenToWindow();
+followAddress();
+window.addEventListener("hashchange", followAddress);
 document.documentElement.setAttribute("data-ready", "yes");

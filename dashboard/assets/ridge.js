@@ -1,6 +1,34 @@
 // One row per source on one shared axis: exact bins, the cuts, a whisker of quantiles, and a hover that tells the bin.
 
 const ridgeState = { factor: 10, height: "own", order: "config", domain: [0, 0] };
+const RIDGE_CHOICES = [
+  [
+    "factor",
+    "Bins",
+    [
+      ["5", "0.005"],
+      ["10", "0.01"],
+      ["25", "0.025"],
+    ],
+  ],
+  [
+    "height",
+    "Height",
+    [
+      ["own", "each its own peak"],
+      ["shared", "same scale for all"],
+    ],
+  ],
+  [
+    "order",
+    "Order",
+    [
+      ["config", "as configured"],
+      ["median", "by median"],
+      ["scores", "by scores"],
+    ],
+  ],
+];
 const ROW_HEIGHT = 86;
 const BASE = 64; // where the bins stand; the whisker lies below
 const CUTS = [
@@ -133,36 +161,21 @@ function binLines(name, bin, view) {
     `${score(bin.low / 10000)} to ${score(bin.high / 10000)}`,
     `${plural(bin.count, "score")}, ${percent(bin.count / view.total, 2)}`,
     `${percent(bin.upTo / view.total)} lie below ${score(bin.high / 10000)}`,
+    ...fewWords(bin.count),
   ];
 }
 
-// Pointer and arrow keys tell the same.
 function listen(box, name, { chart, view, lit, x }) {
-  let at = -1;
-  const show = (index, clientX, clientY) => {
-    at = Math.min(view.bins.length - 1, Math.max(0, index));
-    const bin = view.bins[at];
-    fill(lit, { x: x(bin.low), width: x(bin.high) - x(bin.low), visibility: "visible" });
-    const frame = chart.getBoundingClientRect();
-    showTip(binLines(name, bin, view), clientX ?? frame.left + x(bin.high), clientY ?? frame.top + 10);
-  };
-  const hide = () => {
-    lit.setAttribute("visibility", "hidden");
-    hideTip();
-  };
-  chart.addEventListener("pointermove", (event) => {
-    const frame = chart.getBoundingClientRect();
-    show(Math.floor(((event.clientX - frame.left) / frame.width) * view.bins.length), event.clientX, event.clientY);
-  });
-  chart.addEventListener("pointerleave", hide);
-  box.addEventListener("blur", hide);
-  box.addEventListener("keydown", (event) => {
-    const steps = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10 };
-    if (event.key === "Escape") hide();
-    if (!(event.key in steps)) return;
-    event.preventDefault();
-    const start = at < 0 ? view.bins.findIndex((bin) => bin.upTo * 2 >= view.total) : at + steps[event.key];
-    show(start);
+  readBins(box, chart, {
+    bins: view.bins.length,
+    start: () => view.bins.findIndex((bin) => bin.upTo * 2 >= view.total),
+    tell: (at) => {
+      const bin = view.bins[at];
+      fill(lit, { x: x(bin.low), width: x(bin.high) - x(bin.low), visibility: "visible" });
+      return binLines(name, bin, view);
+    },
+    leave: () => lit.setAttribute("visibility", "hidden"),
+    open: (at) => openBin(name, view.bins[at].low),
   });
 }
 
@@ -268,42 +281,31 @@ function drawRidge() {
   place.replaceChildren(...drawn, axisRow(width), publishedRow(width));
 }
 
-function ridgeControls() {
-  const change = (field, number) => (value) => {
-    ridgeState[field] = number ? Number(value) : value;
+function ridgePickers() {
+  const change = (field) => (value) => {
+    ridgeState[field] = field === "factor" ? Number(value) : value;
     drawRidge();
+    noteView("sources", wordsText(RIDGE_CHOICES.map(([own]) => ridgeState[own])));
   };
-  byId("ridge-controls").append(
-    select(
-      "Bins",
-      [
-        ["5", "0.005"],
-        ["10", "0.01"],
-        ["25", "0.025"],
-      ],
-      "10",
-      change("factor", true),
-    ),
-    select(
-      "Height",
-      [
-        ["own", "each its own peak"],
-        ["shared", "same scale for all"],
-      ],
-      "own",
-      change("height", false),
-    ),
-    select(
-      "Order",
-      [
-        ["config", "as configured"],
-        ["median", "by median"],
-        ["scores", "by scores"],
-      ],
-      "config",
-      change("order", false),
-    ),
+  byId("ridge-controls").replaceChildren(
+    ...RIDGE_CHOICES.map(([field, label, options]) => select(label, options, String(ridgeState[field]), change(field))),
   );
+}
+
+function ridgeFromAddress(text) {
+  const words = addressWords(text);
+  const known = RIDGE_CHOICES.every(([, , options], place) => options.some(([value]) => value === words[place]));
+  if (!known) return false;
+  RIDGE_CHOICES.forEach(([field], place) => {
+    ridgeState[field] = field === "factor" ? Number(words[place]) : words[place];
+  });
+  ridgePickers();
+  drawRidge();
+  return true;
+}
+
+function ridgeControls() {
+  ridgePickers();
   byId("ridge-legend").append(
     ...DATA.tiers.map((tier) => swatch(tierClass(tier), tierWord(tier))),
     ...CUTS.map(([, className, words]) =>

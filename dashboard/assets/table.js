@@ -1,7 +1,7 @@
 // Tables: formatted cells, sorting by a click on the heading, and the same rows as CSV.
 
 const FIRST_ROWS = 200;
-const NUMERIC = new Set(["count", "share", "score", "score2", "decimal", "loss", "hours", "seconds", "bytes"]);
+const NUMERIC = new Set(["count", "share", "score", "score2", "decimal", "distance", "loss", "hours", "seconds", "bytes"]);
 
 const FORMATS = {
   count,
@@ -10,6 +10,7 @@ const FORMATS = {
   score2: (value) => score(value, 2),
   decimal: (value) => value.toFixed(1),
   loss: lossText,
+  distance: (value) => value.toFixed(4).replace("-", "\u2212"),
   hours: hoursText,
   seconds: (value) => (value < 100 ? `${value.toFixed(1)} s` : `${count(value)} s`),
   bytes: bytesText,
@@ -20,7 +21,7 @@ function mark(origin) {
 }
 
 function checkCell(value) {
-  const good = value === "adds up";
+  const good = value === "adds up" || value === "as written";
   return el("span", { class: good ? "good" : "bad" }, `${good ? "✓" : "✗"} ${value}`);
 }
 

@@ -1,26 +1,22 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import tarfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from curation.packing import (
-    FINE_BITS,
     MediaDamaged,
     PackedSample,
-    Size,
-    add_sizes,
-    bits_wanted,
-    levels_of,
+    pack_sample,
     write_tar,
 )
 from curation.store import LocalStore
-from schemas.corpus import ShardOptions
+from curation.unit_reading import WholeSample
+from schemas.records import Selection
 from schemas.run import media_path
 
 MEDIA = b"clip bytes"
@@ -75,32 +71,23 @@ def test_a_changed_clip_never_reaches_a_shard(store: LocalStore, tmp_path: Path)
         write_tar([sample("a")], store, tmp_path / "a.tar")
 
 
-SIZES = st.dictionaries(
-    st.integers(0, 2**FINE_BITS - 1), st.tuples(st.integers(1, 4), st.integers(1, 900_000)), max_size=40
-)
-
-
-@given(SIZES)
-def test_the_fewest_bits_that_fit_are_taken(sizes: dict[int, Size]) -> None:
-    options = ShardOptions(max_mb=1, max_samples=6)
-    levels: dict[tuple[int, int], list[Size]] = {}
-    for bucket, size in sizes.items():
-        for key, same in levels_of(bucket, size):
-            levels.setdefault(key, []).append(same)
-    bits = max((bits_wanted(key[0], add_sizes(parts), options) for key, parts in levels.items()), default=0)
-
-    def fits(wanted: int) -> bool:
-        coarse: dict[int, list[Size]] = {}
-        for bucket, size in sizes.items():
-            coarse.setdefault(bucket >> (FINE_BITS - wanted), []).append(size)
-        sums = [(sum(size[0] for size in parts), sum(size[1] for size in parts)) for parts in coarse.values()]
-        return all(samples <= 6 and total_bytes <= 1_000_000 for samples, total_bytes in sums)
-
-    assert bits == FINE_BITS or fits(bits)
-    assert bits == 0 or not fits(bits - 1)
-
-
 def test_facts_of_another_text_change_the_digest(store: LocalStore, tmp_path: Path) -> None:
     one = write_tar([sample("a")], store, tmp_path / "a.tar")
     other = write_tar([replace(sample("a"), text="a cat")], store, tmp_path / "b.tar")
     assert one.sha256 != other.sha256
+
+
+@pytest.mark.parametrize(("tier", "text"), [("noisy_high", "take the pan"), ("video_only", None)])
+def test_the_facts_of_a_sample_say_what_was_chosen(tier: str, text: str | None) -> None:
+    row = {"sample_id": "a" * 26, "rights": "{}", "media_sha256": DIGEST, "media_bytes": 10, "duration_us": 7}
+    speech = {"text_id": "t" * 26, "kind": "asr", "text": "take the pan"}
+    chosen = Selection(
+        **{"sample_id": "a" * 26, "source": "web", "tier": tier, "text_id": "t" * 26, "score_1e4": 2_500},
+        **{"offset_us": -5_000_000, "duplicate_group": None, "keeper": "a" * 26, "duplicate_kind": None},
+        **{"similarity_1e4": None, "near_group": None, "text_copies": 1, "rule": None, "stage1_weight_1e4": 1},
+        **{"stage2_weight_1e4": 2, "shard_bucket": 0, "media_sha256": DIGEST, "media_bytes": 10, "duration_us": 7},
+    )
+    packed = pack_sample(WholeSample(unit="u", row=row, texts=(speech,)), chosen)
+    facts = json.loads(packed.facts)
+    assert (facts["text_id"], facts["score_1e4"], facts["offset_us"]) == ("t" * 26, 2_500, -5_000_000)
+    assert packed.text == text

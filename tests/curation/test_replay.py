@@ -33,6 +33,7 @@ def store(tmp_path: Path) -> LocalStore:
     videos = (
         entry("cured.mp4", (fake_clip_facts(0), fake_clip_facts(1), fake_clip_facts(2))),
         entry("late.mp4", (fake_clip_facts(0),), (1, Reason.SPAN_PAST_END), (None, Reason.TIMEOUT)),
+        entry("part.mp4", (fake_clip_facts(0), fake_clip_facts(1)), (1, Reason.CPU_LIMIT), (2, Reason.NO_FRAMES)),
         entry("gone.mp4", (), (0, Reason.SPAN_TOO_LONG), (None, Reason.FILE_MISSING)),
     )
     clips = UnitClips(unit=UNIT, source="stock", fingerprint="f" * 64, facts="e" * 64, videos=videos)
@@ -41,10 +42,15 @@ def store(tmp_path: Path) -> LocalStore:
 
 
 CASES = {
-    "one reason": (Reason.TIMEOUT, {("stock", "timeout"): 1}, [(), (2,), ()]),
-    "what is never cured by itself": (Reason.SPAN_PAST_END, {("stock", "span_past_end"): 1}, [(), (1,), ()]),
-    "all that may be cured": (None, {("stock", "timeout"): 1, ("stock", "file_missing"): 2}, [(), (2,), (1, 2)]),
-    "a reason that nothing has": (Reason.PLAYLIST, {}, [(), (), ()]),
+    "one reason": (Reason.TIMEOUT, {("stock", "timeout"): 1}, [(), (2,), (), ()]),
+    "what is never cured by itself": (Reason.SPAN_PAST_END, {("stock", "span_past_end"): 1}, [(), (1,), (), ()]),
+    "all that may be cured": (
+        None,
+        {("stock", "timeout"): 1, ("stock", "cpu_limit"): 1, ("stock", "file_missing"): 2},
+        [(), (2,), (1,), (1, 2)],
+    ),
+    "a part of a span": (Reason.CPU_LIMIT, {("stock", "cpu_limit"): 1}, [(), (), (1,), ()]),
+    "a reason that nothing has": (Reason.PLAYLIST, {}, [(), (), (), ()]),
 }
 
 

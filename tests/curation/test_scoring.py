@@ -9,13 +9,11 @@ from curation.scoring import (
     AGGREGATIONS,
     ScoreNotFinite,
     aggregate_cosines,
-    best_offset,
     distinct,
     offset_us,
     pair_cosines,
     score_pairs,
 )
-from schemas.records import Score
 
 
 def test_aggregations_are_integers_of_1e_4() -> None:
@@ -78,36 +76,3 @@ OFFSETS = {
 def test_an_offset_is_the_text_against_the_clip(case: str) -> None:
     text_start_us, clip_start_us, expected = OFFSETS[case]
     assert offset_us(text_start_us, clip_start_us) == expected
-
-
-def score(offset: int, value: int, kind: str = "asr", aggregation: str = "mean") -> Score:
-    return Score(
-        sample_id="s",
-        text_id=f"t{offset}",
-        source="mined",
-        kind=kind,
-        media_sha256="m",
-        frame_plan="u8-64",
-        offset_us=offset,
-        aggregation=aggregation,
-        score_1e4=value,
-        tokens_cut=0,
-    )
-
-
-# name -> (scores, best offset)
-BEST = {
-    "the highest": ([score(-2, 100), score(0, 90), score(3, 120)], 3),
-    "of equals the nearest": ([score(-2, 100), score(1, 100), score(9, 99)], 1),
-    "of equals at one distance the earlier": ([score(2, 100), score(-2, 100)], -2),
-    "other kinds do not count": ([score(4, 10), score(0, 900, kind="caption")], 4),
-    "other aggregations do not count": ([score(4, 10), score(5, 900, aggregation="max")], 4),
-    "nothing said": ([score(0, 900, kind="caption")], None),
-}
-
-
-@pytest.mark.parametrize("case", BEST)
-def test_the_best_offset_of_speech(case: str) -> None:
-    scores, expected = BEST[case]
-    assert best_offset(scores) == expected
-    assert best_offset(reversed(scores)) == expected

@@ -4,13 +4,14 @@ import html
 import subprocess
 import sys
 import unicodedata
+from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.texts import TextFacts, clean_text, clean_texts, plain_text, sample_text, text_facts, within_limits
-from curation.texts.cleaning import _repaired
+from curation.texts.cleaning import KINDS_BY_WORTH, _repaired
 from schemas.corpus import TextLimits
 from schemas.reasons import Reason
 from schemas.records import SampleText, Text, TextKind
@@ -129,6 +130,44 @@ def test_surplus_texts_are_dropped_and_counted() -> None:
     assert dropped == (("alt", "text_empty", 1), ("alt", "text_surplus", 1))
 
 
+# name -> (kinds in the order given, how many may stay, the places that stay)
+SURPLUS = {
+    "a caption behind much speech": (["asr", "asr", "asr", "caption"], 2, [0, 3]),
+    "all kinds": (["tags", "description", "generated", "asr", "alt", "title", "caption"], 3, [4, 5, 6]),
+    "of this clip before of the whole video": (["description", "tags", "generated"], 1, [2]),
+    "alphabetical order has no say": (["alt", "title", "caption"], 2, [1, 2]),
+    "of one kind the first": (["alt", "alt", "alt"], 2, [0, 1]),
+    "no more than may stay": (["tags", "asr"], 2, [0, 1]),
+}
+
+
+@pytest.mark.parametrize("case", SURPLUS)
+def test_which_texts_stay_where_there_are_too_many(case: str) -> None:
+    kinds, most, stay = SURPLUS[case]
+    texts = [Text(kind=kind, text=f"text {place}") for place, kind in enumerate(kinds)]
+    kept, beyond = within_limits(texts, TextLimits(max_texts=most))
+    assert kept == [texts[place] for place in stay]
+    assert beyond == [text for place, text in enumerate(texts) if place not in stay]
+
+
+def test_every_kind_has_its_place() -> None:
+    assert sorted(KINDS_BY_WORTH) == sorted(TextKind)
+
+
+@given(
+    st.lists(st.builds(Text, kind=st.sampled_from([kind.value for kind in TextKind]), text=st.text(max_size=30))),
+    st.integers(1, 8),
+    st.integers(16, 100),
+)
+def test_no_text_is_lost_or_doubled_by_the_limits(texts: list[Text], most: int, most_bytes: int) -> None:
+    limits = TextLimits(max_texts=most, max_total_bytes=most_bytes)
+    kept, beyond = within_limits(texts, limits)
+    assert Counter([*kept, *beyond]) == Counter(texts)
+    assert len(kept) <= most and sum(len(text.text.encode()) for text in kept) <= most_bytes
+    worth = {kind.value: place for place, kind in enumerate(KINDS_BY_WORTH)}
+    assert all(worth[one.kind] <= worth[other.kind] for one in kept for other in beyond)
+
+
 def test_the_total_of_a_sample_is_bounded() -> None:
     texts = [Text(kind="alt", text="x" * 40) for _ in range(3)]
     kept, dropped = clean_texts(texts, TextLimits(max_total_bytes=100))
@@ -137,7 +176,7 @@ def test_the_total_of_a_sample_is_bounded() -> None:
 
 def test_a_raw_form_counts_where_it_is_longer() -> None:
     texts = [Text(kind="alt", text="x", raw="x" + " " * 39) for _ in range(3)]
-    assert len(within_limits(texts, TextLimits(max_total_bytes=100))) == 2
+    assert [len(part) for part in within_limits(texts, TextLimits(max_total_bytes=100))] == [2, 1]
 
 
 # text -> facts; margins are py3langid 0.4's.

@@ -7,7 +7,9 @@ import itertools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from curation.sources.rows import RowProblem
 from curation.transcripts import Word, cut_segments, texts_around, timed_words
 from schemas.corpus import Transcripts
 
@@ -31,6 +33,17 @@ CUTS = {
         Transcripts(cut="words", max_s=1.0),
         ["Hello, all.", "Now we cook", "rice!", "Ready?"],
     ),
+    "a short sentence goes on": (Transcripts(min_s=1.1), ["Hello, all. Now we cook rice!", "Ready?"]),
+    "a sentence of just that length": (Transcripts(min_s=1.0), ["Hello, all.", "Now we cook rice!", "Ready?"]),
+    "a short sentence, and a pause": (Transcripts(min_s=4.0), ["Hello, all. Now we cook rice!", "Ready?"]),
+    "a short sentence, and no more words": (
+        Transcripts(min_s=4.0, words=2),
+        ["Hello, all.", "Now we", "cook rice!", "Ready?"],
+    ),
+    "a short sentence, and no more time": (
+        Transcripts(min_s=1.2, max_s=1.2),
+        ["Hello, all. Now", "we cook", "rice!", "Ready?"],
+    ),
 }
 
 
@@ -38,6 +51,17 @@ CUTS = {
 def test_segments(case: str) -> None:
     options, expected = CUTS[case]
     assert cut(options, *TALK) == expected
+
+
+def test_more_segments_than_allowed_are_refused() -> None:
+    assert len(cut(Transcripts(max_segments=3), *TALK)) == 3
+    with pytest.raises(RowProblem, match=r"allowed: 2 \(transcripts.max_segments\)"):
+        cut(Transcripts(max_segments=2), *TALK)
+
+
+def test_a_least_length_above_the_longest_is_refused() -> None:
+    with pytest.raises(ValidationError, match="min_s is 20; allowed: at most max_s \\(15\\)"):
+        Transcripts(min_s=20.0)
 
 
 def test_a_word_of_unknown_end_lasts_to_the_next_one_or_a_second() -> None:
@@ -74,6 +98,22 @@ def test_every_word_is_in_one_segment_and_segments_are_in_order(
     assert all(seg.start_us < seg.end_us for seg in segments)
     assert all(one.start_us <= other.start_us for one, other in itertools.pairwise(segments))
     assert all(seg.last - seg.first <= budget for seg in segments)
+
+
+@given(times, st.floats(0.0, 15.0), st.data())
+def test_what_is_shorter_than_the_least_length_could_not_go_on(
+    starts: list[int], min_s: float, data: st.DataObject
+) -> None:
+    texts = [data.draw(st.sampled_from(["a", "b.", "c?"])) for _ in starts]
+    options = Transcripts(min_s=min_s)
+    spoken = timed_words(texts, starts, options)
+    for seg in cut_segments(spoken, options):
+        words_us = spoken[seg.last - 1].end_us - spoken[seg.first].start_us
+        if words_us < round(min_s * 1e6) and seg.last < len(spoken):
+            after = spoken[seg.last]
+            full = seg.last - seg.first == options.words
+            pause = after.start_us - spoken[seg.last - 1].end_us > round(options.max_gap_s * 1e6)
+            assert full or pause or after.end_us - spoken[seg.first].start_us > round(options.max_s * 1e6)
 
 
 @given(times)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -158,6 +158,46 @@ def test_a_replay_of_one_span_leaves_the_others(world: World) -> None:
     again = media_work(plan, world.tools)
     assert world.cuts() == ["a.mp4"]
     assert again.videos[0] == clips.videos[0].model_copy(update={"attempts": 2})
+
+
+def parts_plan(world: World) -> UnitPlan:
+    """A film of which two clips are made, and a third that is not long enough."""
+    (world.folder / "v" / "parts.mp4").write_bytes(b"film in parts")
+    return world.plan(replace(world.record("a", "v/parts.mp4"), end_us=None, start_us=None))
+
+
+def test_a_replay_of_a_span_in_parts_does_those_that_are_missing(world: World) -> None:
+    plan = parts_plan(world)
+    before = clips_of(media_work(plan, world.tools).videos[0])
+    assert mark_rejects(world.tools.store, Reason.TOO_SHORT).spans == {("stock", "too_short"): 1}
+    after = clips_of(media_work(plan, world.tools).videos[0])
+    assert world.cutter.cut_spans == [((None, None),), ((2_000_000, 2_100_000),)]
+    assert after.failures == ()
+    assert [clip.made_us for clip in after.clips] == [(0, 1_000_000), (1_000_000, 2_000_000), (2_000_000, 2_100_000)]
+    assert after.clips[:2] == before.clips, "what was finished stays"
+    clip = clip_id(before.video.sha256 if before.video else "", 2_000_000, 2_100_000)
+    assert world.tools.store.exists(f"frames/{clip[:2]}/{clip}-u2-4.jpg")
+
+
+def test_a_part_that_is_gone_is_cut_again_with_what_was_missing(world: World) -> None:
+    plan = parts_plan(world)
+    before = clips_of(media_work(plan, world.tools).videos[0])
+    lost = before.clips[1].media_sha256
+    world.tools.store.delete(f"media/{lost[:2]}/{lost}.mp4")
+    media_work(plan, world.tools)
+    assert world.cutter.cut_spans[1:] == [((1_000_000, 2_000_000), (2_000_000, 2_100_000))]
+
+
+def test_what_befalls_a_replay_as_a_whole_befalls_each_part_of_it(world: World) -> None:
+    plan = parts_plan(world)
+    before = clips_of(media_work(plan, world.tools).videos[0])
+    mark_rejects(world.tools.store, Reason.TOO_SHORT)
+    address = plan.videos[0].address
+    plan = replace(plan, videos=(replace(plan.videos[0], address=f"{address}-offline"),))
+    after = clips_of(media_work(plan, world.tools).videos[0])
+    assert after.clips == before.clips
+    told = [(failure.span_index, failure.made_us, failure.reason) for failure in after.failures]
+    assert told == [(0, (2_000_000, 2_100_000), Reason.IO_ERROR)]
 
 
 def test_clips_of_two_files_never_stand_under_one_digest(world: World) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +12,8 @@ from curation.replay import mark_rejects
 from curation.store import LocalStore
 from curation.unit_parts import UnitResult, read_commit, read_unit, unit_ledger
 from curation.unit_plan import UnitInput, plan_unit
-from curation.unit_reading import count_rejects, kept_samples, merge_facts, read_facts, read_part
+from curation.unit_reading import count_rejects, kept_samples, merge_whole, read_part, read_whole
+from schemas.corpus import TextLimits
 from schemas.ledger import Ledger, LedgerError
 from schemas.records import Record, Text
 from tests.builders import (
@@ -123,6 +126,20 @@ def work(corpus: Path, root: Path, *records: Record):
     return store, work_with_fakes(plan_unit(unit, config.sources[0], fake_facts(config)), config, store)
 
 
+def test_another_media_root_under_the_same_rows_is_cut_anew(corpus: Path, tmp_path: Path) -> None:
+    roots = tmp_path / "one", tmp_path / "two"
+    for number, root in enumerate(roots):
+        (root / "v").mkdir(parents=True)
+        (root / "v" / "a.mp4").write_bytes(b"film %d" % number)
+        os.utime(root / "v" / "a.mp4", ns=(1, 1))
+    found = []
+    for root in roots:
+        store, commit = work(corpus, tmp_path / "run", record("a", "words", folder=root))
+        found.append((commit.unit, read_part(store, commit, "samples")[0]["video_sha256"]))
+    assert found[0][0] == found[1][0], "the rows are the same"
+    assert [digest for _, digest in found] == [hashlib.sha256(b"film %d" % number).hexdigest() for number in (0, 1)]
+
+
 def test_a_nan_score_rejects_the_sample_and_no_other(corpus: Path, tmp_path: Path) -> None:
     folder = corpus.parent
     bad, good = record("a", "nan here", folder=folder), record("b", "fine", "v/b.mp4", folder)
@@ -143,13 +160,61 @@ def test_equal_bytes_under_two_names_are_one_sample_with_both_texts(corpus: Path
     assert read_part(store, commit, "samples")[0]["record_ids"] == ["a" * 26, "b" * 26]
 
 
+# name -> (locators of the same bytes, which of them the sample is cut from, rejects)
+SAME_BYTES = {
+    "both are cut": (("v/1.mp4", "v/2.mp4"), "v/1.mp4", {}),
+    "the first fails": (("v/1-slow.mp4", "v/2.mp4"), "v/2.mp4", {}),
+    "the last fails": (("v/1.mp4", "v/2-slow.mp4"), "v/1.mp4", {}),
+    "both fail": (("v/1-slow.mp4", "v/2-slow.mp4"), None, {("cut", "sample", "timeout"): 1}),
+    "one of three is cut": (("v/1-slow.mp4", "v/2-slow.mp4", "v/3.mp4"), "v/3.mp4", {}),
+}
+
+
+@pytest.mark.parametrize("case", SAME_BYTES)
+def test_a_sample_is_kept_if_any_of_its_files_gives_its_clip(case: str, corpus: Path, tmp_path: Path) -> None:
+    locators, cut_from, rejects = SAME_BYTES[case]
+    records = []
+    for name, locator in zip("abc", locators, strict=False):
+        (corpus.parent / locator).write_bytes(b"the same")
+        records.append(record(name, f"text {name}", locator, corpus.parent))
+    store, commit = work(corpus, tmp_path / "run", *records)
+    totals = commit.totals()
+    assert (totals.records_expanded, totals.records_merged, totals.records_rejected) == (1, len(records) - 1, 0)
+    assert (totals.samples_planned, totals.samples_kept) == (1, 0 if cut_from is None else 1)
+    assert count_rejects(store, commit) == rejects
+    samples = read_part(store, commit, "samples")
+    ids = [one.record_id for one in records]
+    assert [(row["locator"], row["record_ids"]) for row in samples] == ([(cut_from, ids)] if cut_from else [])
+    told = sorted(row["text"] for row in read_part(store, commit, "texts"))
+    assert told == ([f"text {one}" for one in "abc"[: len(records)]] if cut_from else [])
+
+
+def test_surplus_texts_of_a_sample_go_by_kind_and_nearness_and_are_counted(corpus: Path, tmp_path: Path) -> None:
+    config, _, _ = ingest_with_fakes(corpus, tmp_path / "other")
+    config = config.model_copy(update={"texts": TextLimits(max_texts=3)})
+    spoken = [Text(kind="asr", text=said, start_us=start_us) for said, start_us in (("a far", -9), ("b near", 1))]
+    one = replace(record("a", "x", folder=corpus.parent), texts=(*spoken, Text(kind="tags", text="a tag")))
+    more = (Text(kind="description", text="a film"), Text(kind="title", text="red"), Text(kind="caption", text="blue"))
+    unit = UnitInput(
+        source="stock", bucket=0, bits=0, items=(one, replace(record("b", "x", folder=corpus.parent), texts=more))
+    )
+    store = LocalStore(tmp_path / "run")
+    commit = work_with_fakes(plan_unit(unit, config.sources[0], fake_facts(config)), config, store)
+    assert sorted(row["text"] for row in read_part(store, commit, "texts")) == ["b near", "blue", "red"]
+    assert (commit.totals().texts_kept, commit.totals().texts_dropped) == (3, 3)
+    kinds = ("asr", "description", "tags")
+    assert {key: count for key, count in commit.dropped_texts.items() if "surplus" in key} == {
+        f"{kind}/text_surplus": 1 for kind in kinds
+    }
+
+
 def test_the_same_sample_of_two_units_merges_its_texts(corpus: Path, tmp_path: Path) -> None:
     folder = corpus.parent
     store, one = work(corpus, tmp_path / "run", record("a", "first", folder=folder))
     _, other = work(corpus, tmp_path / "run", record("b", "second", "v/copy.mp4", folder))
-    tellings = [*read_facts(store, one), *read_facts(store, other)]
-    merged = merge_facts(tellings)
-    assert merged == merge_facts(tellings[::-1])
+    tellings = [*read_whole(store, one), *read_whole(store, other)]
+    merged = merge_whole(tellings)
+    assert merged == merge_whole(tellings[::-1])
     assert (len(tellings), len(merged.texts)) == (2, 2)
 
 

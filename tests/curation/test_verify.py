@@ -100,6 +100,16 @@ def changed_statistics(store: LocalStore) -> None:
     store.write(STATISTICS_JSON, json.dumps(document).encode())
 
 
+def left_out_that_lies(store: LocalStore) -> None:
+    """Say of the statistics and of the manifest alike that one duplicate less was left out."""
+    document = json.loads(store.read(STATISTICS_JSON))
+    guilty = next(source for source in document["sources"] if source["left_out_as_duplicate"])
+    guilty["left_out_as_duplicate"] -= 1
+    data = json.dumps(document).encode()
+    store.write(STATISTICS_JSON, data)
+    rewrite_manifest(store, files={**read_manifest(store, 1).files, STATISTICS_JSON: sha256_hex(data)})
+
+
 def foreign_member(store: LocalStore) -> None:
     import io
     import tarfile
@@ -143,6 +153,7 @@ FAULTS: dict[str, tuple[Callable[[LocalStore], None], str]] = {
     "scores of another unit": (scores_of_another, "is not of the unit that is there"),
     "scores that are gone": (lambda store: store.delete(score_commit(store)), "has no scores under"),
     "statistics that lie": (changed_statistics, "stats say otherwise"),
+    "statistics that lie about what is left out": (left_out_that_lies, "samples are left out; the statistics say"),
 }
 
 

@@ -8,6 +8,7 @@ from schemas.statistics import (
     LedgerCounts,
     ReasonCount,
     ResolvedCuts,
+    RuleCount,
     ScoreHistogram,
     ScorerFacts,
     SourceStatistics,
@@ -127,6 +128,9 @@ def source(
             ReasonCount(stage="read", scope="record", reason="field_missing", count=5),
             ReasonCount(stage="media", scope="sample", reason="bad_container", count=2),
         ),
+        rules=(RuleCount(rule="min_flow", samples=1),),
+        left_out_by_rule=0,
+        left_out_as_duplicate=1,
         duplicates=1,
         lengths=(1, 2, 6, 1, 0),
     )

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 from dashboard_sample import histogram, no_scores, one_score, source, statistics
+from feed_sample import feed
 
 from dashboard import PageFacts, render_page
-from dashboard.page import inert_json
+from dashboard.page import inert_json, served_policy
 from schemas.statistics import Statistics
 
 FACTS = PageFacts(title="small", manifest_version=1, shards=2, shard_bytes=38_000_000)
@@ -81,6 +82,17 @@ def test_the_policy_allows_the_inline_blocks_and_nothing_else() -> None:
         "require-trusted-types-for": "'script'",
         "trusted-types": "'none'",
     }
+
+
+def test_a_served_page_holds_no_script() -> None:
+    page = Page(render_page(statistics(), PageFacts(**{**vars(FACTS), "feed": feed(), "served": True})))
+    scripts = [attributes for tag, attributes in page.elements if tag == "script"]
+    assert scripts == [{"type": "application/json", "id": "data"}, {"src": "page.js"}]
+    assert page.blocks.get("script", "").strip() == ""
+    found = page.policy()
+    assert (found["script-src"], found["media-src"], found["connect-src"]) == ("'self'", "'self'", "'self'")
+    header = {name: value for name, _, value in (part.partition(" ") for part in served_policy().split("; "))}
+    assert header == found | {"frame-ancestors": "'none'"}
 
 
 def test_the_page_asks_no_host_for_anything() -> None:

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from bad_input import GOOD_TEXT, write_bad_corpus
 
+from beam_runner import main
 from curation.unit_reading import read_part
 from curation.verify import verify_run
 from pipelines.build import BuildResult, build
-from pipelines.stages import scored_units
+from pipelines.finished import scored_units
 from pipelines.watching import Watcher
 from schemas.corpus import load_corpus
 from tests.builders import IN_PROCESS
@@ -84,6 +85,21 @@ def test_a_reject_share_over_the_limit_is_said(built: BuildResult, tmp_path: Pat
     shutil.copytree(built.run.root, tmp_path / "run")
     strict = build(load_corpus(corpus), tmp_path / "run", IN_PROCESS, watcher=Watcher(quiet=True))
     assert "7 of 15 records were rejected; allowed is a share of 0.1" in strict.limits_broken[0]
+    assert "2 of 8 samples were rejected; allowed is a share of 0.1" in strict.limits_broken[1]
+
+
+def test_a_stage_over_the_limit_ends_with_1_and_the_table(
+    built: BuildResult, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(built.run.config.sources[0].location).parent
+    text = (folder / "corpus.yaml").read_text().replace("format: jsonl", "format: jsonl, max_reject_share: 0.1")
+    (folder / "strict_stage.yaml").write_text(text)
+    shutil.copytree(built.run.root, tmp_path / "run")
+    command = ["ingest", str(folder / "strict_stage.yaml"), "--out", str(tmp_path / "run"), "--", *IN_PROCESS.flags]
+    assert main(command) == 1
+    said = capsys.readouterr()
+    assert "span_past_end" in said.out
+    assert "records were rejected" in said.err and "samples were rejected" in said.err
 
 
 def test_a_file_that_appears_or_changes_is_worked_on_again(built: BuildResult, tmp_path: Path) -> None:

@@ -1,9 +1,16 @@
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+
+import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
+from apache_beam.testing.util import assert_that
 
-from pipelines.engine import EMBEDDED_RUNNER, EngineOptions, EngineOptionsError
+from pipelines.engine import EMBEDDED_RUNNER, EngineOptions, EngineOptionsError, running
+
+SENTENCE = "what a row says, in about as many words as a caption has " * 3
 
 
 @pytest.mark.parametrize("flags", [(), ("--runner=DirectRunner",), ("--runner=FnApiRunner",)])
@@ -28,3 +35,28 @@ def test_another_runner_gets_its_flags_untouched() -> None:
 def test_an_unknown_flag_is_refused(flag: str) -> None:
     with pytest.raises(EngineOptionsError, match=f"unknown option {flag}"):
         EngineOptions(flags=(flag,)).to_beam()
+
+
+class TalkFor(beam.DoFn):
+    """Yields (key, sentence) without a pause for some seconds, and last (-1, how many it yielded)."""
+
+    def process(self, seconds: float) -> Iterator[tuple[int, object]]:
+        started, said = time.monotonic(), 0
+        while time.monotonic() - started < seconds:
+            yield said % 1_000, SENTENCE
+            said += 1
+        yield -1, said
+
+
+def test_threads_lose_nothing_of_what_is_written_for_seconds_on_end() -> None:
+    """A flush from another thread tore what was being written, about once in two seconds."""
+
+    def whole(groups: list[tuple[int, list[object]]]) -> None:
+        found = {key: list(values) for key, values in groups}
+        said = found.pop(-1)
+        assert [sum(map(len, found.values()))] == said
+        assert {value for values in found.values() for value in values} == {SENTENCE}
+
+    with running(EngineOptions(flags=("--direct_num_workers=2",))) as pipeline:
+        groups = pipeline | beam.Create([3.0]) | beam.ParDo(TalkFor()) | beam.GroupByKey()
+        assert_that(groups, whole)

@@ -10,7 +10,7 @@ import pytest
 
 from curation.unit_reading import count_rejects
 from pipelines.build import build
-from pipelines.stages import scored_units
+from pipelines.finished import scored_units
 from pipelines.watching import Watcher
 from schemas.corpus import load_corpus
 from tests.builders import IN_PROCESS
@@ -29,7 +29,7 @@ fetch: {retries: {attempts: 1}}
 WEB = """video,start_s,end_s
 http://127.0.0.1:9/private.mp4,0,1
 http://169.254.169.254/latest/meta-data/,0,1
-https://user:secret@127.0.0.1/a.mp4?X-Amz-Signature=canary,0,1
+https://user:secret@127.0.0.1/a.mp4?AWSAccessKeyId=k&Expires=9&Signature=canary,0,1
 """
 
 
@@ -88,6 +88,7 @@ def test_a_video_without_a_span_is_cut_into_windows(run) -> None:
 
 def test_fetched_files_are_gone_when_the_ingest_is_over(run) -> None:
     assert not list((run.root / "tmp").rglob("*.file"))
+    assert not (run.root / "tmp" / "ingest-rows").exists()
 
 
 def test_a_shard_says_by_what_right_a_clip_is_used(run) -> None:

@@ -15,7 +15,8 @@ from pipelines.run_folder import Run, open_run
 from pipelines.stages import StageNotReady, judge, shard
 from pipelines.watching import Watcher
 from schemas.arrow import SELECTION, read_rows
-from schemas.corpus import Cuts
+from schemas.duplicates import DuplicatePolicy, ExactOptions
+from schemas.judging import Balance, Cuts, Rules, Weights
 from schemas.run import STATISTICS_JSON
 from schemas.statistics import Statistics
 from tests.builders import IN_PROCESS, built_with_fakes, counted_digests
@@ -102,6 +103,44 @@ def test_a_changed_cut_redoes_judge_and_shard_as_a_new_version(run: Run) -> None
     assert verify_run(changed.store, changed.config).problems == []
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rules": Rules.model_validate({"video": {"min_duration_s": 3}})},
+        {"weights": Weights.model_validate({"stage2": {"clean": 0.5}})},
+        {"duplicates": DuplicatePolicy(scope="off")},
+    ],
+)
+def test_what_judging_depends_on_redoes_it(run: Run, change: dict) -> None:
+    before = run.state.stage("judge")
+    changed = again(run, **change)
+    judge(changed, IN_PROCESS, QUIET)
+    assert changed.state.stage("judge") != before
+
+
+def test_another_list_of_concepts_redoes_judging_and_the_same_elsewhere_does_not(run: Run) -> None:
+    lists = {name: run.root.parent / f"{name}.txt" for name in ("one", "copy", "other")}
+    for name, words in (("one", "red\n"), ("copy", "red\n"), ("other", "square\n")):
+        lists[name].write_text(words)
+    fingerprints = {}
+    for name, path in lists.items():
+        changed = again(run, balance=Balance(concepts=path, clips_per_concept=1))
+        judge(changed, IN_PROCESS, QUIET)
+        fingerprints[name] = changed.state.stage("judge").fingerprint
+    assert fingerprints["one"] == fingerprints["copy"] != fingerprints["other"]
+
+
+def test_a_rule_leaves_clips_out_of_the_shards(run: Run) -> None:
+    changed = again(run, rules=Rules.model_validate({"video": {"min_duration_s": 3}}))
+    statistics = judge(changed, IN_PROCESS, QUIET)
+    rows = selection(changed)
+    assert {row["rule"] for row in rows} == {"min_duration"}
+    assert all(row["shard_bucket"] is None for row in rows)
+    assert sum(source.left_out_by_rule for source in statistics.sources) == len(rows)
+    shard(changed, IN_PROCESS, QUIET, statistics)
+    assert verify_run(changed.store, changed.config).problems == []
+
+
 def test_back_to_the_old_cut_gives_the_old_shards(run: Run) -> None:
     first = read_manifest(run.store, 1)
     for cuts in (Cuts(clean=1.0, high=1.0, low=0.99), run.config.cuts):
@@ -172,7 +211,7 @@ def test_a_pointer_lost_between_version_and_pointer_is_mended(run: Run) -> None:
 
 def test_labels_only_leaves_nothing_out(tmp_path: Path) -> None:
     run = built_with_fakes(tmp_path)
-    policy = run.config.duplicates.model_copy(update={"action": "label"})
+    policy = run.config.duplicates.model_copy(update={"exact": ExactOptions(action="label")})
     changed = again(run, duplicates=policy)
     judge(changed, IN_PROCESS, QUIET)
     assert all(row["shard_bucket"] is not None for row in selection(changed))

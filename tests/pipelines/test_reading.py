@@ -6,9 +6,9 @@ from pathlib import Path
 import apache_beam as beam
 from apache_beam.testing.util import assert_that
 
-from curation.sources import read_source
+from curation.sources import read_piece, read_source
 from pipelines.engine import running
-from pipelines.reading import ListFiles, ReadPiece, ReadSources, SplitFile
+from pipelines.reading import FindPieces, ListFiles, SplitFile
 from schemas.corpus import CorpusConfig, load_corpus
 from schemas.records import Record, Reject
 from tests.builders import IN_PROCESS, write_corpus
@@ -46,8 +46,10 @@ def read_by_beam(config: CorpusConfig, piece_bytes: int, expected: list[Record |
     def same(found: list[Record | Reject]) -> None:
         assert sorted(found, key=key_of) == expected
 
+    sources = {source.name: source for source in config.sources}
     with running(IN_PROCESS) as pipeline:
-        assert_that(pipeline | ReadSources(config, piece_bytes), same)
+        pieces = pipeline | FindPieces(config, piece_bytes)
+        assert_that(pieces | beam.FlatMap(lambda piece: read_piece(piece, sources[piece.file.source], config)), same)
 
 
 def all_items(config: CorpusConfig) -> list[Record | Reject]:
@@ -71,12 +73,10 @@ def test_many_files_in_small_pieces(tmp_path: Path) -> None:
 
 def test_only_names_travel_between_the_steps(tmp_path: Path) -> None:
     config = many_files(tmp_path)
-    splitting, reading = SplitFile(config, 300), ReadPiece(config)
+    splitting = SplitFile(config, 300)
     splitting.setup()
-    reading.setup()
-    files = [file for source in config.sources for file in ListFiles().process(source)]
+    files = [file for source in config.sources for file in ListFiles(config).process(source)]
     pieces = [piece for file in files for piece in splitting.process(file)]
     assert len(files) == 5 and len(pieces) > 30
     coder = beam.coders.registry.get_coder(type(pieces[0]))
     assert max(len(coder.encode(element)) for element in [*files, *pieces]) < 2_000
-    assert sorted((item for piece in pieces for item in reading.process(piece)), key=key_of) == all_items(config)

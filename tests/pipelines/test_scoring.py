@@ -14,6 +14,7 @@ from apache_beam.testing.util import assert_that, equal_to
 
 from curation.media import FramePlan
 from curation.media.strips import write_strip
+from curation.progress import read_totals
 from curation.score_batches import BatchTools, ClipToScore, ScoreBatch, TextToScore, cut_batches, score_batch
 from curation.scorers import Scorer, ScorerUnavailable, load_open_clip
 from curation.store import LocalStore
@@ -93,6 +94,8 @@ def test_the_step_gives_what_the_function_gives(tmp_path: Path) -> None:
     assert counter(metrics, "frames_embedded") == 14
     assert counter(metrics, "pairs_scored") == 14
     assert counter(metrics, "failed_batches_counter") == 0
+    spent = read_totals(tmp_path, "ingest")["scoring"]
+    assert (spent["events"], spent["clips"]) == (4, 7) and spent["seconds"] > 0
 
 
 def test_a_second_run_embeds_nothing_and_a_run_without_work_loads_nothing(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ SAMPLE = Sample(
     record_ids=("r" * 26,),
     media_sha256="1" * 64,
     media_bytes=10,
+    content_sha256="2" * 64,
     duration_us=2_000_000,
     frames=24,
     fps_1e3=12_000,
@@ -46,7 +47,8 @@ SAMPLE = Sample(
         sharpness_1e2=5,
         cuts_us=(1_000_000,),
         has_audio=True,
-        phashes=("00000000000000ff",),
+        frame_hashes="3" * 64,
+        hash_quality="64",
     ),
 )
 RECORD = Record(
@@ -95,6 +97,12 @@ def test_equal_rows_give_equal_bytes_and_a_missing_column_is_an_error() -> None:
     del row["frames"]
     with pytest.raises(KeyError, match="frames"):
         parquet_bytes([row], SAMPLES)
+
+
+def test_a_text_area_may_be_missing_or_a_number() -> None:
+    measured = dataclasses.replace(SAMPLE, signals=dataclasses.replace(SAMPLE.signals, text_area_1e4=0))
+    rows = read_rows(parquet_bytes([sample_row(SAMPLE), sample_row(measured)], SAMPLES), SAMPLES)
+    assert [row["text_area_1e4"] for row in rows] == [None, 0]
 
 
 def test_another_schema_is_refused() -> None:

@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from schemas.config_file import ConfigError
-from schemas.corpus import Quantile, load_corpus
+from schemas.corpus import load_corpus
+from schemas.judging import Quantile, Weights
 
 LICENCE = {"name": "CC0-1.0", "basis": "own", "terms": "ours"}
 
@@ -49,8 +50,19 @@ WRONG = {
     "media root that is no folder": (with_source(media_root="rows.csv"), "rows.csv is no folder"),
     "name with a dot": (with_source(name="a.b"), "source name is 'a.b'; allowed: 1 to 40 of a-z, 0-9 and _; rename"),
     "corpus name in capitals": (document(corpus="Big"), "corpus name is 'Big'"),
+    "a rule on a signal that is not measured": (
+        with_source(rules={"video": {"max_text_area": 0.1}}),
+        "rules.video.max_text_area is set for ['stock'] and signals.text_area is false; allowed: the rule where",
+    ),
+    "the same for all sources": (
+        document(rules={"video": {"max_text_area": 0.1}}, signals={"text_area": False}),
+        "set signals: {text_area: true}, or drop the rule",
+    ),
+    "text area as a number": (document(signals={"text_area": 3}), "signals.text_area: Input should be a valid boolean"),
     "no sources": (document(sources=[]), "sources: Tuple should have at least 1 item"),
     "one name twice": (document(sources=[document()["sources"][0]] * 2), "stand twice; allowed: each name once"),
+    "weight of no tier": (document(weights={"stage1": {"cleen": 1}}), "weights.stage1.cleen: unknown key"),
+    "stages beside tiers": (document(weights={"stage1": {}, "clean": 1}), "weights.clean: unknown key"),
     "odd side": (document(clip={"short_side_px": 97}), "clip.short_side_px: Input should be a multiple of 2"),
     "short over long": (
         document(clip={"min_s": 9, "max_s": 3}),
@@ -74,6 +86,25 @@ def test_what_is_wrong_is_said_with_how_to_mend_it(case: str, tmp_path: Path) ->
     with pytest.raises(ConfigError) as caught:
         load_corpus(write(tmp_path, content))
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("weights", "stage1", "stage2"),
+    [
+        ({}, (1.0, 1.0, 0.25, 1.0), (1.0, 1.0, 1.0, 1.0)),
+        ({"clean": 2, "noisy_low": 0.5}, (2.0, 1.0, 0.5, 1.0), (2.0, 1.0, 0.5, 1.0)),
+        # What the short form leaves out is each stage's own.
+        ({"clean": 2}, (2.0, 1.0, 0.25, 1.0), (2.0, 1.0, 1.0, 1.0)),
+        ({"stage1": {"clean": 2}}, (2.0, 1.0, 0.25, 1.0), (1.0, 1.0, 1.0, 1.0)),
+        ({"stage2": {"video_only": 3}}, (1.0, 1.0, 0.25, 1.0), (1.0, 1.0, 1.0, 3.0)),
+    ],
+)
+def test_weights_of_both_stages(tmp_path: Path, weights: dict, stage1: tuple, stage2: tuple) -> None:
+    found = load_corpus(write(tmp_path, document(weights=weights))).weights
+    assert tuple(found.stage1.model_dump().values()) == stage1
+    assert tuple(found.stage2.model_dump().values()) == stage2
+    # As a run keeps it.
+    assert Weights.model_validate(found.model_dump(mode="json")) == found
 
 
 def test_a_file_that_is_no_yaml_or_not_there_is_said(tmp_path: Path) -> None:

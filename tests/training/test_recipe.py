@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,22 @@ def test_what_is_finished_is_not_done_again(run: Path, result: RecipeResult) -> 
     before = times()
     assert follow(run) == result
     assert times() == before
+
+
+def test_other_options_are_evaluated_anew(run: Path, result: RecipeResult, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    options, scorer = replace(QUICK, probe_rates=(1e-2,)), load_open_clip(WORLD_CLIP, None)
+    again = run_recipe(tmp_path / "run", demo_stages(tmp_path / "run", 80, 2), scorer, options, silent)
+    assert again.training == result.training
+    assert "probe_rate_2" not in again.evaluation.settings
+
+
+def test_a_cut_evaluation_is_said(run: Path, result: RecipeResult, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    path = tmp_path / "run" / "models" / "evaluation.json"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ConfigError, match=r"evaluation\.json: cannot be read; remove it, and evaluate again"):
+        follow(tmp_path / "run")
 
 
 def test_another_training_replaces_an_old_one(run: Path, result: RecipeResult, tmp_path: Path) -> None:

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from beam_runner import main
+from beam_runner import _training_errors, main
 from curation.store import LocalStore
-from pipelines.build import trained
+from pipelines.pages import trained
 from schemas.evaluation import EncoderRow, Evaluation
 from schemas.run import EVALUATION_JSON
+from training.evaluation import SubjectFault
+from training.model import EncoderConfig, VideoEncoder, export_encoder
 
 STAGE_ONE = {
     "stage": 1,
@@ -40,6 +42,7 @@ def config(folder: Path, **changes: object) -> str:
 def test_train_and_export(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", config(run.parent)]) == 0
     assert f"checkpoints and metrics: {run / 'models' / 'stage1'}" in capsys.readouterr().out
+    assert "symmetric contrastive loss" in (run / "report" / "index.html").read_text()
     assert main(["export", str(run / "models" / "stage1"), "--out", str(run / "models" / "encoder")]) == 0
     assert "stage 1, weights" in capsys.readouterr().out
     assert main(["stats", str(run)]) == 0
@@ -72,6 +75,13 @@ WRONG = {
     "batches beyond every source": (["train", "{big}"], "no sample is left to train on"),
     "no checkpoint": (["export", "{folder}", "--out", "x"], "holds no checkpoint; allowed: a stage's folder"),
     "nothing trained": (["evaluate", "{folder}"], "holds neither models/stage1 nor config.json"),
+    "a seed below 0": (["evaluate", "{folder}", "--seed", "-1"], "--seed: seed is -1; allowed: integers from 0"),
+    "another encoder": (["evaluate", "{vit}"], "model_type is 'vit'; allowed: 'videoprism_vision_model'"),
+    "an encoder without weights": (["evaluate", "{bare}"], "model.safetensors: cannot be read"),
+    "a cut summary": (
+        ["train", "{cut}"],
+        "summary.json: cannot be read; remove it; `clipstrata train` writes it again",
+    ),
 }
 
 
@@ -80,17 +90,30 @@ def test_wrong_input_is_exit_2_with_the_way_out(
     case: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words, message = WRONG[case]
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    (tmp_path / "c").mkdir()
+    for name in "abcd":
+        (tmp_path / name).mkdir()
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut" / "summary.json").write_text('{"stage": 1, "se')
+    export_encoder(VideoEncoder(EncoderConfig.tiny()), tmp_path / "bare")
+    (tmp_path / "bare" / "model.safetensors").unlink()
+    (tmp_path / "vit").mkdir()
+    (tmp_path / "vit" / "config.json").write_text('{"model_type": "vit"}')
     places = {
         "folder": str(tmp_path / "a"),
+        "vit": str(tmp_path / "vit"),
+        "bare": str(tmp_path / "bare"),
+        "cut": config(tmp_path / "d", run=str(run), out=str(tmp_path / "cut")),
         "nowhere": config(tmp_path / "a", run="nowhere"),
         "no_shards": config(tmp_path / "b", run="."),
         "big": config(tmp_path / "c", run=str(run), batch_size=5000),
     }
     assert main([word.format(**places) for word in words]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_what_cannot_be_measured_ends_with_exit_1_and_no_traceback() -> None:
+    # An evaluation draws thousands of clips before it asks an encoder, so this looks at the list alone.
+    assert SubjectFault in _training_errors()
 
 
 def test_a_training_that_falls_apart_is_exit_1(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,11 @@
 
 Each batch comes from one source. Steps go in cycles; in each cycle a source has a fixed number of batches after its
 weight, spread over the cycle. So the batches that a source gave before a step are known by counting in one cycle.
+
+A source's batches go in rounds. A round draws as many samples as the source's weights come to in units of the largest
+one, each at most once, with a chance in proportion to its weight: the heaviest are in every round. The draw is
+systematic sampling (Madow 1949): the samples lie in a random order, each as long as its weight, and points at equal
+distances from a random start choose those they fall on. Where all weights are equal, a round is the whole source once.
 """
 
 from __future__ import annotations
@@ -20,6 +25,9 @@ from training.data.cache import DecodedCache
 
 # Long enough that a share is met to a thousandth, short enough to be laid out in a millisecond.
 CYCLE_STEPS = 1_000
+EPOCH_DIGITS = 4
+# Names the rule by which samples are drawn; a checkpoint of another rule is another training.
+DRAWING_RULE = "rounds/1"
 
 
 class SourceTooSmall(ValueError):
@@ -43,7 +51,7 @@ class Drawable(Protocol):
     def text(self) -> str | None: ...
 
     @property
-    def weight_1e4(self) -> int: ...
+    def weights_1e4(self) -> Mapping[str, int]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,14 +60,19 @@ class BatchOptions:
 
     Attributes:
         size: samples per batch.
+        stage: whose weights are drawn by: 1 or 2.
         texts_only: leave out samples without a text, as stage 1 must.
         small_sources: what becomes of a source with fewer samples than a batch.
+        mixture: source -> its part of the steps, in any unit; sources that it does not name are left out. None gives
+            each source a part as large as the sum of its samples' weights.
     """
 
     size: int
     seed: int
+    stage: Literal[1, 2] = 1
     texts_only: bool = False
     small_sources: Literal["refuse", "leave_out"] = "refuse"
+    mixture: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,13 +80,16 @@ class Batch:
     """One step's samples, as positions in the sequence that was planned.
 
     Attributes:
-        epoch: how often the source's samples were gone through before.
+        round: how many rounds of the source came before.
+        epoch: samples drawn of the source so far, this batch included, over the samples that it has: how often an
+            average one was drawn, which is less than the heavy ones were and more than the light ones.
         positions: `size` different positions.
     """
 
     step: int
     source: str
-    epoch: int
+    round: int
+    epoch: float
     positions: tuple[int, ...]
 
 
@@ -83,18 +99,19 @@ class BatchPlan:
 
     Attributes:
         members: source -> positions of its samples, by key.
+        weights: source -> their weights in the same order, as int64 bytes; none is 0, and none is so large that a batch
+            would want its sample more than once.
+        batches_per_round: source -> full batches of one round; the rest of its draws is left out.
         quotas: source -> batches per cycle of `CYCLE_STEPS`.
-        left_out: source or reason -> samples that are never drawn: `no_text`, `no_weight`, `small:<source>`.
+        left_out: reason -> samples that are never drawn: `no_text`, `no_weight`, `mixture:<source>`, `small:<source>`.
     """
 
     options: BatchOptions
     members: Mapping[str, tuple[int, ...]]
+    weights: Mapping[str, bytes]
+    batches_per_round: Mapping[str, int]
     quotas: Mapping[str, int]
     left_out: Mapping[str, int] = field(default_factory=dict)
-
-    def batches_per_epoch(self, source: str) -> int:
-        """Return the full batches of one epoch; the rest of its samples waits for the next order."""
-        return len(self.members[source]) // self.options.size
 
     def batch_at(self, step: int) -> Batch:
         """Return the batch of a step, counted from 0.
@@ -108,11 +125,16 @@ class BatchPlan:
         order = _cycle_order(self.options.seed, cycle, tuple(sorted(self.quotas.items())))
         source = order[slot]
         before = cycle * self.quotas[source] + order[:slot].count(source)
-        epoch, place = divmod(before, self.batches_per_epoch(source))
-        members = self.members[source]
-        shuffled = _epoch_order(self.options.seed, source, epoch, len(members))
-        chosen = shuffled[place * self.options.size : (place + 1) * self.options.size]
-        return Batch(step=step, source=source, epoch=epoch, positions=tuple(members[index] for index in chosen))
+        size, members = self.options.size, self.members[source]
+        number, place = divmod(before, self.batches_per_round[source])
+        drawn = _drawn(self.options.seed, source, number, self.weights[source])
+        return Batch(
+            step=step,
+            source=source,
+            round=number,
+            epoch=round((before + 1) * size / len(members), EPOCH_DIGITS),
+            positions=tuple(members[index] for index in drawn[place * size : (place + 1) * size]),
+        )
 
 
 def plan_batches(samples: Sequence[Drawable], options: BatchOptions) -> BatchPlan:
@@ -120,7 +142,7 @@ def plan_batches(samples: Sequence[Drawable], options: BatchOptions) -> BatchPla
 
     Raises:
         SourceTooSmall: a source has fewer samples than a batch and is not to be left out.
-        NothingToTrainOn: no sample is left.
+        NothingToTrainOn: no sample is left, or none of a source that the mixture names.
         ValueError: the size is not positive.
     """
     if options.size < 1:
@@ -140,19 +162,45 @@ def plan_batches(samples: Sequence[Drawable], options: BatchOptions) -> BatchPla
         raise NothingToTrainOn(
             f"no sample is left to train on; left out were {left_out}; make batches smaller, or the sources larger"
         )
-    weights = {name: sum(samples[place].weight_1e4 for place in places) for name, places in members.items()}
+    ordered = {name: tuple(sorted(members[name], key=lambda place: samples[place].key)) for name in sorted(members)}
+    weights = {
+        name: np.array([_weight(samples[place], options) for place in places], np.int64)
+        for name, places in ordered.items()
+    }
+    drawn_by = {name: capped(own, options.size) for name, own in weights.items()}
     return BatchPlan(
         options=options,
-        members={name: tuple(sorted(members[name], key=lambda place: samples[place].key)) for name in sorted(members)},
-        quotas=cycle_quotas(weights, CYCLE_STEPS),
+        members=ordered,
+        weights={name: own.tobytes() for name, own in drawn_by.items()},
+        batches_per_round={name: _draws(own) // options.size for name, own in drawn_by.items()},
+        quotas=cycle_quotas(_parts(weights, options.mixture), CYCLE_STEPS),
         left_out=left_out,
     )
 
 
+def _parts(weights: Mapping[str, NDArray[np.int64]], mixture: Mapping[str, int] | None) -> dict[str, int]:
+    """Return each source's part of the steps."""
+    if mixture is None:
+        return {name: int(own.sum()) for name, own in weights.items()}
+    missing = sorted(mixture.keys() - weights.keys())
+    if missing:
+        raise NothingToTrainOn(
+            f"mixture names {missing}, of which no sample is left to draw; allowed: {', '.join(weights)}; mend the "
+            "mixture"
+        )
+    return {name: mixture[name] for name in weights}
+
+
+def _weight(sample: Drawable, options: BatchOptions) -> int:
+    return sample.weights_1e4[f"stage{options.stage}"]
+
+
 def _why_not(sample: Drawable, options: BatchOptions) -> str:
+    if options.mixture is not None and sample.source not in options.mixture:
+        return f"mixture:{sample.source}"
     if options.texts_only and sample.text is None:
         return "no_text"
-    return "" if sample.weight_1e4 > 0 else "no_weight"
+    return "" if _weight(sample, options) > 0 else "no_weight"
 
 
 def _leave_out(source: str, count: int, options: BatchOptions) -> int:
@@ -202,10 +250,57 @@ def _cycle_order(seed: int, cycle: int, quotas: tuple[tuple[str, int], ...]) -> 
     return tuple(name for _, name in sorted(places))
 
 
+def capped(weights: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """Return weights of which none asks for its sample more than once in a batch of `size`: int64 [count].
+
+    A weight beyond 1 / size of the sum is cut down until it is that; the others are left as they are.
+
+    Args:
+        weights: positive, at least `size` of them.
+    """
+    low, high = 1, int(weights.max())
+    while low < high:
+        middle = (low + high + 1) // 2
+        fits = int(np.minimum(weights, middle).sum()) >= size * middle
+        low, high = (middle, high) if fits else (low, middle - 1)
+    return np.minimum(weights, low)
+
+
+def _draws(weights: NDArray[np.int64]) -> int:
+    """Return how many samples a round draws: the most with which no weight asks for its sample twice."""
+    return int(weights.sum()) // int(weights.max())
+
+
 @lru_cache(maxsize=64)
-def _epoch_order(seed: int, source: str, epoch: int, count: int) -> tuple[int, ...]:
-    words = _random_words(count, "epoch", seed, source, epoch)
-    return tuple(int(index) for index in np.argsort(words, kind="stable"))
+def _drawn(seed: int, source: str, number: int, weights: bytes) -> NDArray[np.int64]:
+    """Return the places that a round draws, in the order in which batches take them: int64 [draws].
+
+    They have an order of their own: a place on the line hangs together with the weights near its ends, and the last
+    draws of a round fill no batch.
+    """
+    own = np.frombuffer(weights, np.int64)
+    line = np.argsort(_random_words(len(own), "line", seed, source, number), kind="stable")
+    start = int(_random_words(1, "start", seed, source, number)[0]) * int(own.sum()) >> 64
+    found = line[systematic(own[line], start)]
+    order = np.argsort(_random_words(len(found), "order", seed, source, number), kind="stable")
+    return np.asarray(found[order], np.int64)
+
+
+def systematic(weights: NDArray[np.int64], start: int) -> NDArray[np.int64]:
+    """Return the places that points at equal distances fall on, ascending: int64 [draws].
+
+    Of all starts, exactly draws * weight fall on a place: whole numbers throughout.
+
+    Args:
+        weights: lengths of the places on a line.
+        start: of the first point, from 0 to the sum of the weights, in units of 1 / draws.
+    """
+    draws, total = _draws(weights), int(weights.sum())
+    # Points at (k * total + start) / draws, rounded down; written so that no product passes 64 bits.
+    step, rest = divmod(total, draws)
+    turns = np.arange(draws, dtype=np.int64)
+    points = turns * step + (turns * rest + start) // draws
+    return np.asarray(np.searchsorted(np.cumsum(weights), points, side="right"), np.int64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,7 +315,7 @@ class ClipBatch:
 
     step: int
     source: str
-    epoch: int
+    epoch: float
     keys: tuple[str, ...]
     texts: tuple[str | None, ...]
     shards: tuple[str, ...]

@@ -22,7 +22,7 @@ from schemas.manifest import Manifest
 from training.data.frames import FRAME_RULE, ClipRefused, read_frames
 from training.data.shards import ShardSample, manifest_digest, shard_samples
 
-CACHE_SCHEMA = "clipstrata.decoded/1"
+CACHE_SCHEMA = "clipstrata.decoded/2"
 INDEX_JSON = "index.json"
 SAMPLES_PER_FILE = 512
 
@@ -41,7 +41,7 @@ class CachedSample:
     shard: str
     facts: dict[str, Any]
     text: str | None
-    weight_1e4: int
+    weights_1e4: dict[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,15 +189,12 @@ def _without_media(sample: ShardSample) -> CachedSample:
         shard=sample.shard,
         facts=sample.facts,
         text=sample.text,
-        weight_1e4=sample.weight_1e4,
+        weights_1e4=sample.weights_1e4,
     )
 
 
-def open_cache(folder: Path, identity: CacheIdentity, check_digests: bool = True) -> DecodedCache:
-    """Open a finished cache.
-
-    Args:
-        check_digests: read every file once and compare its digest; without it only sizes and shapes are compared.
+def open_cache(folder: Path, identity: CacheIdentity) -> DecodedCache:
+    """Open a finished cache, after every file was read once and has the digest that the index states.
 
     Raises:
         CacheRefused: it is not there, was made of another manifest, plan or tiers, or is not whole.
@@ -211,7 +208,7 @@ def open_cache(folder: Path, identity: CacheIdentity, check_digests: bool = True
     try:
         samples = [CachedSample(**entry) for entry in index["samples"]]
         files, per_file = index["files"], index["per_file"]
-        maps = [_open_map(folder, file, check_digests) for file in files]
+        maps = [_open_map(folder, file) for file in files]
     except (KeyError, TypeError) as error:
         raise CacheRefused(f"{folder}/{INDEX_JSON}: is not whole ({error}); remove the folder") from error
     full, rest = divmod(len(samples), per_file)
@@ -233,11 +230,11 @@ def _read_index(folder: Path) -> dict[str, Any]:
     return index if isinstance(index, dict) else {}
 
 
-def _open_map(folder: Path, file: dict[str, Any], check_digest: bool) -> NDArray[np.uint8]:
+def _open_map(folder: Path, file: dict[str, Any]) -> NDArray[np.uint8]:
     path = folder / file["name"]
     if not path.is_file() or path.stat().st_size != file["bytes"]:
         raise CacheRefused(f"{path}: is missing or cut; remove the folder")
-    if check_digest and file_sha256(path) != file["sha256"]:
+    if file_sha256(path) != file["sha256"]:
         raise CacheRefused(f"{path}: its bytes changed; remove the folder")
     try:
         frames: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)

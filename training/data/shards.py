@@ -21,11 +21,10 @@ from curation.manifests import read_manifest, read_pointer
 from curation.store import COPY_CHUNK_BYTES, LocalStore
 from schemas.canonical import sha256_hex
 from schemas.ids import ID_PATTERN
+from schemas.judging import TRAINING_STAGES
 from schemas.manifest import Manifest, ShardFacts
 from schemas.run import LATEST_JSON, manifest_path
 from schemas.shards import FACTS_SUFFIX, MEDIA_SUFFIX, MEMBER_SUFFIXES, SAMPLE_SCHEMA, TEXT_SUFFIX
-
-WEIGHT_ONE = 10_000
 
 
 class ManifestRefused(OSError):
@@ -62,7 +61,7 @@ class ShardSample:
         facts: the facts member as parsed JSON.
         media: the clip, an mp4 of the corpus's own format.
         text: the chosen text; None where the shard has none.
-        weight_1e4: sampling weight, 10,000 is 1.
+        weights_1e4: training stage -> sampling weight, 10,000 is 1.
     """
 
     key: str
@@ -72,12 +71,7 @@ class ShardSample:
     facts: dict[str, Any]
     media: bytes
     text: str | None
-    weight_1e4: int
-
-    @property
-    def weight(self) -> float:
-        """The sampling weight as a number; 1 is the usual one."""
-        return self.weight_1e4 / WEIGHT_ONE
+    weights_1e4: dict[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,9 +219,9 @@ def _sample(shard: ShardFacts, key: str, members: dict[str, bytes]) -> ShardSamp
     wrong = [name for name, value in expected.items() if not isinstance(facts, dict) or facts.get(name) != value]
     if wrong:
         raise ShardOffContract(shard.path, f"the facts of {key} disagree with the shard in {wrong}")
-    weight = facts.get("weight_1e4")
-    if type(weight) is not int or weight < 0:
-        raise ShardOffContract(shard.path, f"the weight of {key} is {weight!r}")
+    weights = facts.get("weights_1e4")
+    if not _are_weights(weights):
+        raise ShardOffContract(shard.path, f"the weights of {key} are {weights!r}")
     text = members.get(TEXT_SUFFIX)
     return ShardSample(
         key=key,
@@ -237,8 +231,13 @@ def _sample(shard: ShardFacts, key: str, members: dict[str, bytes]) -> ShardSamp
         facts=facts,
         media=media,
         text=None if text is None else _parsed(partial(text.decode, "utf-8"), shard.path, f"the text of {key}"),
-        weight_1e4=weight,
+        weights_1e4=weights,
     )
+
+
+def _are_weights(found: Any) -> bool:
+    stages = isinstance(found, dict) and set(found) == set(TRAINING_STAGES)
+    return stages and all(type(weight) is int and weight >= 0 for weight in found.values())
 
 
 def _parsed(parse: Callable[[], Any], path: str, what: str) -> Any:

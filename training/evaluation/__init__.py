@@ -1,6 +1,6 @@
 """What frozen encoders know: probes and retrieval on held-out clips. See docs/evaluation.md."""
 
-from training.evaluation.shapes import ShapesOptions, evaluate_shapes
+from training.evaluation.shapes import ShapesOptions, answers, evaluate_shapes
 from training.evaluation.subjects import EncoderSubject, ScorerSubject, Subject, SubjectFault
 from training.evaluation.text import markdown_table
 
@@ -10,6 +10,7 @@ __all__ = [
     "ShapesOptions",
     "Subject",
     "SubjectFault",
+    "answers",
     "evaluate_shapes",
     "markdown_table",
 ]

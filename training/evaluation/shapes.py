@@ -27,6 +27,7 @@ _CLASSES = [len(values) for values in FACTORS.values()]
 _RANKS = (1, 5)
 _PROBE_SPLITS = ("train", "validation", "test")
 _DIGITS = 6  # of a share; more would only be rounding
+_RATE = "probe_rate_"
 MAX_CLIPS = 100_000
 """Of one split; ours, far beyond what is held in memory at once."""
 
@@ -231,7 +232,8 @@ def _measures(options: ShapesOptions) -> tuple[Measure, ...]:
     return tuple(measures)
 
 
-def _settings(options: ShapesOptions, ceilings: dict[str, float]) -> dict[str, int | float]:
+def _asked(options: ShapesOptions) -> dict[str, int | float]:
+    """The settings that options choose; the seed stands by itself."""
     counts = (
         "probe_train_clips",
         "probe_validation_clips",
@@ -242,8 +244,18 @@ def _settings(options: ShapesOptions, ceilings: dict[str, float]) -> dict[str, i
         "retrieval_clips",
     )
     settings: dict[str, int | float] = {name: getattr(options, name) for name in counts}
-    settings |= {f"probe_rate_{number}": rate for number, rate in enumerate(options.probe_rates, start=1)}
-    return settings | {"caption_motion_rate": MOTION_RATE} | ceilings
+    return settings | {f"{_RATE}{number}": rate for number, rate in enumerate(options.probe_rates, start=1)}
+
+
+def _settings(options: ShapesOptions, ceilings: dict[str, float]) -> dict[str, int | float]:
+    return _asked(options) | {"caption_motion_rate": MOTION_RATE} | ceilings
+
+
+def answers(evaluation: Evaluation, options: ShapesOptions) -> bool:
+    """Return whether an evaluation was made with these very options; `Evaluation.is_of` says of which encoders."""
+    wanted = _asked(options)
+    asked = {name: value for name, value in evaluation.settings.items() if name in wanted or name.startswith(_RATE)}
+    return evaluation.seed == options.seed and asked == wanted
 
 
 def _notes(subjects: Sequence[Subject], options: ShapesOptions, ceilings: dict[str, float]) -> tuple[str, ...]:

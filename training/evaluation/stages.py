@@ -21,10 +21,10 @@ STAGE_TWO_NOTE = (
 
 
 class StageOneSubject(EncoderSubject):
-    """Stage 1: its encoder, its pooling and its text tower."""
+    """Stage 1: its encoder, its pooling and its text tower; its name says so where it is not finished."""
 
-    def __init__(self, name: str, stage: StageOneModel) -> None:
-        super().__init__(name, stage.weights_sha256, stage.encoder)
+    def __init__(self, stage: StageOneModel) -> None:
+        super().__init__(stage.name, stage.weights_sha256, stage.encoder)
         self._stage = stage
 
     def embed_video(self, frames: NDArray[np.uint8]) -> Tensor:
@@ -47,15 +47,15 @@ class StageTwoSubject(EncoderSubject):
 
     notes = (STAGE_TWO_NOTE,)
 
-    def __init__(self, name: str, stage: StageTwoModel, teacher: StageOneModel) -> None:
+    def __init__(self, stage: StageTwoModel, teacher: StageOneModel) -> None:
         if stage.teacher_sha256 != teacher.weights_sha256:
             raise ValueError(
                 f"stage 2 learnt from the teacher {stage.teacher_sha256[:12]} and stage 1 is "
                 f"{teacher.weights_sha256[:12]}; allowed: its own teacher; train stage 2 again"
             )
-        super().__init__(name, stage.weights_sha256, stage.encoder)
+        super().__init__(stage.name, stage.weights_sha256, stage.encoder)
         self._stage = stage
-        self._texts = StageOneSubject(name, teacher)
+        self._texts = StageOneSubject(teacher)
 
     def embed_video(self, frames: NDArray[np.uint8]) -> Tensor:
         """See `Subject`."""

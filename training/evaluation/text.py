@@ -10,13 +10,12 @@ from schemas.evaluation import Evaluation, Measure
 _ABSENT = "-"
 
 
-def markdown_table(evaluations: Sequence[Evaluation], *, summary_only: bool = False) -> str:
+def markdown_table(evaluations: Sequence[Evaluation]) -> str:
     """Return a table with a line for each measure and a column for chance and each encoder, values in percent.
 
     Args:
         evaluations: of the same measures and encoders, one for each seed. Of several, a value is their mean and the
             sample standard deviation.
-        summary_only: only the measures that stand for their group.
 
     Raises:
         ValueError: there is none, or they differ in measures or encoders.
@@ -30,9 +29,8 @@ def markdown_table(evaluations: Sequence[Evaluation], *, summary_only: bool = Fa
             raise ValueError("evaluations differ in measures or encoders; allowed: one suite over several seeds")
     lines = [["measure, %", "chance", *names], ["---", *["---:"] * (len(names) + 1)]]
     for measure in first.measures:
-        if measure.summary or not summary_only:
-            cells = [_cell(evaluations, place, measure) for place in range(len(names))]
-            lines.append([measure.title, _percent(measure.chance), *cells])
+        cells = [_cell(evaluations, place, measure) for place in range(len(names))]
+        lines.append([measure.title, _percent(measure.chance), *cells])
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 from curation.store import file_sha256
 from schemas.canonical import canonical_json
 from schemas.config_file import ConfigError, Strict
+from training.loop.files import flush_to_disk, write_whole
 
 CHECKPOINT_SCHEMA = "clipstrata.checkpoint/1"
 FACTS_JSON = "checkpoint.json"
@@ -71,7 +71,7 @@ def write_checkpoint(
     optimiser: torch.optim.Optimizer,
     extra: Mapping[str, bytes],
 ) -> Checkpoint:
-    """Write a checkpoint under a temp name, rename it when it is whole, and keep the newest `KEPT`.
+    """Write a checkpoint under a temp name, rename it when it is whole and on disk, and keep the newest `KEPT`.
 
     Args:
         facts: stage, step and identity.
@@ -86,15 +86,15 @@ def write_checkpoint(
     save_file(_moments(trained, optimiser), temporary / OPTIMISER)
     for name, data in extra.items():
         (temporary / name).write_bytes(data)
-    files = {path.name: file_sha256(path) for path in sorted(temporary.iterdir())}
-    stated = CheckpointFacts(**facts, files=files)
-    with (temporary / FACTS_JSON).open("wb") as file:
-        file.write(canonical_json(stated.model_dump(mode="json"), indent=2))
-        file.flush()
-        os.fsync(file.fileno())
+    written = sorted(temporary.iterdir())
+    for path in written:
+        flush_to_disk(path)
+    stated = CheckpointFacts(**facts, files={path.name: file_sha256(path) for path in written})
+    write_whole(temporary / FACTS_JSON, canonical_json(stated.model_dump(mode="json"), indent=2))
     folder = parent / f"step-{stated.step:08d}"
     shutil.rmtree(folder, ignore_errors=True)
     temporary.rename(folder)
+    flush_to_disk(parent)
     for old in _folders(parent)[:-KEPT]:
         shutil.rmtree(old)
     return Checkpoint(folder=folder, facts=stated)

@@ -18,6 +18,7 @@ from training.objectives.decoders import DecoderConfig
 
 GUIDE = "docs/training.md"
 Count = Annotated[int, Field(ge=1)]
+Part = Annotated[float, Field(ge=1e-6, le=1e6)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Preset = Literal["tiny", "base"]
 
@@ -65,6 +66,8 @@ class _StageConfig(Strict):
         out: where checkpoints, metrics and the summary go; None is models/stage1 or models/stage2 of the run.
         tiers: which tiers are trained on; None is all of them.
         small_sources: what becomes of a source with fewer samples than a batch.
+        mixture: source -> its part of the steps; sources that it does not name are left out. None takes the sums of the
+            samples' weights.
         precision: what matrices are multiplied in; `auto` is bfloat16 where the processor has instructions for it.
             Weights, norms, softmax and losses are float32 in any case.
         checkpoint_every: steps between checkpoints; one is written after the last step too.
@@ -77,6 +80,7 @@ class _StageConfig(Strict):
     out: str | None = None
     tiers: tuple[Tier, ...] | None = None
     small_sources: Literal["refuse", "leave_out"] = "refuse"
+    mixture: dict[str, Part] | None = Field(default=None, min_length=1)
     seed: int = 0
     batch_size: Count
     steps: Count
@@ -84,6 +88,11 @@ class _StageConfig(Strict):
     threads: Count | None = None
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     optimiser: OptimiserConfig
+
+    @property
+    def parts(self) -> dict[str, int] | None:
+        """The mixture in whole numbers, of a millionth."""
+        return None if self.mixture is None else {name: round(part * 1_000_000) for name, part in self.mixture.items()}
 
     @property
     def run_folder(self) -> Path:

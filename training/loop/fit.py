@@ -17,6 +17,7 @@ from schemas.canonical import canonical_json
 from training.data import ClipBatch
 from training.loop.checkpoints import newest_checkpoint, restore, write_checkpoint
 from training.loop.config import TrainConfig
+from training.loop.interrupts import held_interrupts
 from training.loop.metrics import MetricsLog
 from training.loop.optimiser import learning_rate, new_optimiser
 from training.loop.precision import Precision
@@ -50,6 +51,7 @@ def fit(job: Fit, display: Display) -> None:
 
     Raises:
         TrainingStopped: a loss or a gradient is not finite. The newest checkpoint is from before it.
+        KeyboardInterrupt: Ctrl-C. The step under way is finished and has a checkpoint.
     """
     config = job.config
     folder = config.folder
@@ -57,14 +59,17 @@ def fit(job: Fit, display: Display) -> None:
     optimiser = new_optimiser(job.objective.trained, config.optimiser)
     first = _resume(job, folder, optimiser)
     job.objective.trained.train()
-    with MetricsLog(folder, first) as log:
+    with MetricsLog(folder, first) as log, held_interrupts() as interrupted:
         for step in range(first, config.steps):
             line = _step(job, optimiser, step)
             log.write(line)
             display.show(step + 1, config.steps, f"loss {line['loss']:.3f}, {_rate(line, config):.0f} clips/s")
-            if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
+            stop = interrupted()
+            if stop or (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
                 log.flush()
                 _checkpoint(job, optimiser, step + 1)
+            if stop:
+                raise KeyboardInterrupt
 
 
 def _rate(line: Mapping[str, Any], config: TrainConfig) -> float:
@@ -98,16 +103,17 @@ def _step(job: Fit, optimiser: torch.optim.Optimizer, step: int) -> dict[str, An
     waited = time.monotonic() - started
     with job.precision.autocast():
         found = job.objective.loss(batch, step_generator(config.seed, config.stage, step))
-    _check_finite("loss", found.total, batch)
+    _check_finite("loss", found.total, batch, config.folder)
     optimiser.zero_grad(set_to_none=True)
     found.total.backward()
     parameters = list(job.objective.trained.parameters())
     norm = nn.utils.clip_grad_norm_(parameters, config.optimiser.clip_norm)
-    _check_finite("gradient norm", norm, batch)
+    _check_finite("gradient norm", norm, batch, config.folder)
     rate = learning_rate(step, config.steps, config.optimiser)
     for group in optimiser.param_groups:
         group["lr"] = rate
     optimiser.step()
+    job.objective.after_step()
     return {
         **_numbers(found),
         "step": step,
@@ -124,10 +130,12 @@ def _numbers(found: StepLoss) -> dict[str, float]:
     return {"loss": float(found.total.detach()), **{name: float(value) for name, value in found.terms.items()}}
 
 
-def _check_finite(what: str, value: torch.Tensor, batch: ClipBatch) -> None:
+def _check_finite(what: str, value: torch.Tensor, batch: ClipBatch, folder: Path) -> None:
     if not bool(torch.isfinite(value)):
         where = f"source {batch.source}, shards {', '.join(sorted(set(batch.shards)))}"
+        newest = newest_checkpoint(folder)
+        kept = "there is no checkpoint yet" if newest is None else f"the checkpoint of step {newest.facts.step} stays"
         raise TrainingStopped(
-            f"step {batch.step}: the {what} is {float(value.detach())}; {where}; the newest checkpoint is from before "
-            "it: lower the learning rate, or look at these shards with `clipstrata verify`"
+            f"step {batch.step}: the {what} is {float(value.detach())}; {where}; {kept}; lower the learning rate, or "
+            "look at these shards with `clipstrata verify`"
         )

@@ -10,8 +10,7 @@ import torch
 
 from curation.displays import NewDisplay, new_display, shown
 from curation.media import FramePlan
-from curation.store import LocalStore
-from schemas.config_file import ConfigError
+from schemas.config_file import ConfigError, parse_document
 from schemas.manifest import Manifest
 from schemas.run import CODE_VERSION, decoded_path, summary_path
 from schemas.training import TrainingSummary
@@ -25,9 +24,11 @@ from training.data import (
     plan_batches,
     read_run_manifest,
 )
+from training.data.batches import DRAWING_RULE
 from training.data.tokens import TextTokenizer, learn_tokenizer, load_tokenizer
 from training.loop.checkpoints import TOKENIZER, newest_checkpoint
 from training.loop.config import DECODERS, ENCODERS, TEXTS, StageOneConfig, TrainConfig
+from training.loop.files import write_whole
 from training.loop.fit import Fit, fit
 from training.loop.metrics import loss_curve, read_metrics, samples_by_source
 from training.loop.precision import Precision, repeatable, resolve_precision
@@ -48,13 +49,14 @@ _PLACES = {"run", "out", "teacher", "manifest", "checkpoint_every", "threads"}
 
 @dataclass(frozen=True, kw_only=True)
 class _Start:
-    """What a stage stands on before its data is decoded."""
+    """What a stage stands on before its data is decoded; only stage 2 has a teacher."""
 
     config: TrainConfig
     manifest: Manifest
     encoder: EncoderConfig
     precision: Precision
     identity: dict[str, Any]
+    teacher: StageOneModel | None
 
 
 def train(config: TrainConfig, new_display: NewDisplay = new_display) -> TrainingSummary:
@@ -86,7 +88,9 @@ def _start(config: TrainConfig) -> _Start:
         "manifest_sha256": manifest_digest(manifest),
         "manifest_version": manifest.version,
         "code_version": CODE_VERSION,
+        "drawing": DRAWING_RULE,
     }
+    teacher = None
     if isinstance(config, StageOneConfig):
         encoder = ENCODERS[config.model]()
         identity |= {"encoder": asdict(encoder), "text": asdict(TEXTS[config.model]())}
@@ -95,14 +99,17 @@ def _start(config: TrainConfig) -> _Start:
         encoder = teacher.encoder.config
         identity |= {"encoder": asdict(encoder), "decoder": asdict(DECODERS[config.decoder])}
         identity |= {"teacher_sha256": teacher.weights_sha256}
-    return _Start(config=config, manifest=manifest, encoder=encoder, precision=precision, identity=identity)
+    return _Start(
+        config=config, manifest=manifest, encoder=encoder, precision=precision, identity=identity, teacher=teacher
+    )
 
 
 def _finished_teacher(folder: Path) -> StageOneModel:
     teacher = open_stage_one(folder)
-    steps = teacher.identity["config"]["steps"]
-    if teacher.step != steps:
-        raise ConfigError(f"teacher {folder}: is at step {teacher.step} of {steps}; train stage 1 to its end first")
+    if teacher.step != teacher.steps:
+        raise ConfigError(
+            f"teacher {folder}: is at step {teacher.step} of {teacher.steps}; train stage 1 to its end first"
+        )
     return teacher
 
 
@@ -131,9 +138,16 @@ def _is_finished(start: _Start) -> bool:
 
 
 def read_summary(folder: Path) -> TrainingSummary | None:
-    """Return a stage's summary, or None where it has none."""
+    """Return a stage's summary, or None where it has none.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
     path = folder / SUMMARY_JSON
-    return TrainingSummary.model_validate_json(path.read_bytes()) if path.is_file() else None
+    if not path.is_file():
+        return None
+    mend = "remove it; `clipstrata train` writes it again from the metrics"
+    return parse_document(path.read_bytes(), TrainingSummary, what=str(path), mend=mend)
 
 
 def _decoded(start: _Start, new_display: NewDisplay) -> DecodedCache:
@@ -151,8 +165,10 @@ def _batch_options(config: TrainConfig) -> BatchOptions:
     return BatchOptions(
         size=config.batch_size,
         seed=config.seed,
+        stage=config.stage,
         texts_only=config.stage == 1,
         small_sources=config.small_sources,
+        mixture=config.parts,
     )
 
 
@@ -179,7 +195,8 @@ def _objective(start: _Start, cache: DecodedCache) -> tuple[Objective, dict[str,
             parts = ContrastiveParts(VideoTextModel(start.encoder, text))
             files = {TOKENIZER: tokenizer.to_bytes()}
             return ContrastiveObjective(parts, tokenizer, config.dropped_share), files
-        teacher = open_stage_one(config.teacher_folder).model.video_model
+        assert start.teacher is not None
+        teacher = start.teacher.model.video_model
         student = DistillationParts(teacher.vision_model, DECODERS[config.decoder])
         return DistillationObjective(student, teacher, config.masked_share), {}
 
@@ -219,5 +236,5 @@ def _write_summary(start: _Start, job: Fit, plan: BatchPlan) -> TrainingSummary:
         teacher_sha256=start.identity.get("teacher_sha256"),
         curve=curve,
     )
-    LocalStore(config.folder).write(SUMMARY_JSON, summary.to_bytes())
+    write_whole(config.folder / SUMMARY_JSON, summary.to_bytes())
     return summary

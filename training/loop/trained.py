@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from schemas.config_file import ConfigError
 from training.data.tokens import TextTokenizer, load_tokenizer
 from training.loop.checkpoints import TOKENIZER, WEIGHTS, Checkpoint, open_checkpoint
@@ -14,18 +16,36 @@ from training.objectives import ContrastiveParts, DecoderConfig, DistillationPar
 
 
 @dataclass(frozen=True, kw_only=True)
-class StageOneModel:
-    """The video-text model of stage 1, frozen.
+class _Stage:
+    """What both stages say of themselves.
 
     Attributes:
         identity: what its training was a function of.
+        step: steps done.
     """
 
-    model: VideoTextModel
-    tokenizer: TextTokenizer
     weights_sha256: str
     identity: dict[str, Any]
     step: int
+
+    @property
+    def steps(self) -> int:
+        """How many steps its training has in all."""
+        return int(self.identity["config"]["steps"])
+
+    @property
+    def name(self) -> str:
+        """For people: `stage 1`, or `stage 1 (step 100 of 600)` where it is not finished."""
+        stage = f"stage {self.identity['config']['stage']}"
+        return stage if self.step == self.steps else f"{stage} (step {self.step} of {self.steps})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageOneModel(_Stage):
+    """The video-text model of stage 1, frozen."""
+
+    model: VideoTextModel
+    tokenizer: TextTokenizer
 
     @property
     def encoder(self) -> VideoEncoder:
@@ -34,7 +54,7 @@ class StageOneModel:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StageTwoModel:
+class StageTwoModel(_Stage):
     """The student of stage 2 with its global decoder, frozen.
 
     Attributes:
@@ -43,10 +63,7 @@ class StageTwoModel:
 
     encoder: VideoEncoder
     global_decoder: GlobalDecoder
-    weights_sha256: str
     teacher_sha256: str
-    identity: dict[str, Any]
-    step: int
 
 
 def open_stage_one(path: Path) -> StageOneModel:
@@ -58,7 +75,8 @@ def open_stage_one(path: Path) -> StageOneModel:
     checkpoint = _open(path, stage=1)
     identity = checkpoint.facts.identity
     encoder, text = EncoderConfig(**identity["encoder"]), TextConfig(**identity["text"])
-    parts = ContrastiveParts(VideoTextModel(encoder, text))
+    with torch.random.fork_rng(devices=[]):
+        parts = ContrastiveParts(VideoTextModel(encoder, text))
     parts.load_state_dict(checkpoint.weights())
     return StageOneModel(
         model=parts.model.eval().requires_grad_(False),
@@ -77,7 +95,9 @@ def open_stage_two(path: Path) -> StageTwoModel:
     """
     checkpoint = _open(path, stage=2)
     identity = checkpoint.facts.identity
-    parts = DistillationParts(VideoEncoder(EncoderConfig(**identity["encoder"])), DecoderConfig(**identity["decoder"]))
+    encoder, decoder = EncoderConfig(**identity["encoder"]), DecoderConfig(**identity["decoder"])
+    with torch.random.fork_rng(devices=[]):
+        parts = DistillationParts(VideoEncoder(encoder), decoder)
     parts.load_state_dict(checkpoint.weights())
     parts.eval().requires_grad_(False)
     return StageTwoModel(

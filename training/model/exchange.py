@@ -55,10 +55,11 @@ def folder_config(config: EncoderConfig) -> dict[str, Any]:
 def export_encoder(model: VideoEncoder, folder: Path) -> None:
     """Write config.json and model.safetensors (float32) into `folder`; equal weights are equal bytes.
 
-    Each file appears whole: it is written under another name first. The config comes last, so a folder that has one is
-    complete.
+    Each file appears whole: it is written under another name first. An older config goes first and the new one comes
+    last, so a folder that has one is complete.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG).unlink(missing_ok=True)
     state = {name: value.detach().to("cpu", torch.float32).contiguous() for name, value in model.state_dict().items()}
     unfinished = folder / f"{WEIGHTS}.part"
     save_file(state, unfinished, metadata={"format": "pt"})  # transformers refuses a file without this mark

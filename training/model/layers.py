@@ -44,8 +44,18 @@ class OffsetLayerNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(width))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise [..., D] over D."""
-        return F.layer_norm(x, self.weight.shape, 1.0 + self.weight, self.bias, LAYER_NORM_EPS)
+        """Normalise [..., D] over D, in float32 whatever the activations are -> float32."""
+        return F.layer_norm(x.float(), self.weight.shape, 1.0 + self.weight, self.bias, LAYER_NORM_EPS)
+
+
+def joint_linear(x: Tensor, *layers: nn.Linear) -> tuple[Tensor, ...]:
+    """Apply layers of one width to the same [..., D] by one product -> one [..., W] for each.
+
+    One product of three times the width reads x once and, where products are bfloat16, converts it once.
+    """
+    weight = torch.cat([layer.weight for layer in layers])
+    bias = torch.cat([layer.bias for layer in layers])
+    return F.linear(x, weight, bias).chunk(len(layers), dim=-1)
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:
@@ -84,9 +94,9 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, visible: Tensor | None = None) -> Tensor:
         """[B, N, D] -> [B, N, D]; visible: bool, broadcastable to [B, heads, N, N], applied after the cap."""
-        query = split_heads(self.q_proj(x) * self.scale, self.heads)
-        key = split_heads(self.k_proj(x), self.heads)
-        value = split_heads(self.v_proj(x), self.heads)
+        query, key, value = joint_linear(x, self.q_proj, self.k_proj, self.v_proj)
+        query = split_heads(query * self.scale, self.heads)
+        key, value = split_heads(key, self.heads), split_heads(value, self.heads)
         logits = self.logit_cap * torch.tanh(query @ key.transpose(-1, -2) / self.logit_cap)
         mixed: Tensor = self.o_proj(join_heads(attend(logits, value, visible)))
         return mixed
@@ -148,7 +158,6 @@ class AttentionPool(nn.Module):
         """[B, N, D] -> [B, D]."""
         query = split_heads(self.q_proj(self.pooling_attention_query), self.heads)
         query = query * (self.scale * F.softplus(self.per_dim_scale))
-        key = split_heads(self.k_proj(tokens), self.heads)
-        value = split_heads(self.v_proj(tokens), self.heads)
+        key, value = (split_heads(x, self.heads) for x in joint_linear(tokens, self.k_proj, self.v_proj))
         mixed: Tensor = self.o_proj(join_heads(attend(query @ key.transpose(-1, -2), value, None)))
         return mixed.squeeze(1)

@@ -36,6 +36,10 @@ class Objective(Protocol):
         """Return the loss of a batch; all that is random in it comes from the generator."""
         ...
 
+    def after_step(self) -> None:
+        """Bring back what the optimiser's step took out of its range; called after every step."""
+        ...
+
 
 def unit_frames(batch: ClipBatch) -> Tensor:
     """Return a batch's frames as the encoder reads them: float32 [B, T, S, S, 3] in [0, 1]."""

@@ -19,15 +19,24 @@ HIGHEST_SCALE = 100.0  # CLIP, the same section: keeps a learned temperature fro
 
 
 class LearnedScale(nn.Module):
-    """1 / temperature, learned as a logarithm and capped."""
+    """1 / temperature, learned as a logarithm.
+
+    The parameter is capped and not what comes out of it: a capped output has no gradient, and the scale would stay at
+    the cap for good.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / FIRST_TEMPERATURE)))
 
     def forward(self) -> Tensor:
-        """Return the scale: a scalar in (0, HIGHEST_SCALE]."""
-        return self.log_scale.exp().clamp(max=HIGHEST_SCALE)
+        """Return the scale: a scalar above 0."""
+        return self.log_scale.exp()
+
+    @torch.no_grad()
+    def cap(self) -> None:
+        """Bring the scale back to HIGHEST_SCALE if it is above."""
+        self.log_scale.clamp_(max=math.log(HIGHEST_SCALE))
 
 
 class ContrastiveParts(nn.Module):
@@ -66,3 +75,7 @@ class ContrastiveObjective:
         scale = self.trained.scale()
         terms = {"temperature": 1 / scale.detach(), "accuracy": pair_accuracy(video.detach(), text.detach())}
         return StepLoss(total=contrastive_loss(video, text, scale), terms=terms)
+
+    def after_step(self) -> None:
+        """Keep the temperature from running away."""
+        self.trained.scale.cap()

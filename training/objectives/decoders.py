@@ -27,7 +27,10 @@ class DecoderConfig:
 
 
 class _Trunk(nn.Module):
-    """Project in, attend over all tokens, norm, project out: [B, M, D] -> [B, M, D]."""
+    """Project in, attend over all tokens, norm, project out: [B, M, D] -> [B, M, D].
+
+    What the layers add to stays float32 where products are bfloat16, as it does in the encoder.
+    """
 
     def __init__(self, outer: int, config: DecoderConfig) -> None:
         super().__init__()
@@ -36,6 +39,11 @@ class _Trunk(nn.Module):
         self.layers = nn.ModuleList([Block(size) for _ in range(config.layers)])
         self.layernorm = OffsetLayerNorm(config.width)
         self.project_out = new_linear(config.width, outer)
+
+    def enter(self, visible: Tensor) -> Tensor:
+        """[B, V, D] -> float32 [B, V, W]."""
+        projected: Tensor = self.project_in(visible).float()
+        return projected
 
     def attend(self, x: Tensor) -> Tensor:
         """[B, M, W] -> [B, M, D]."""
@@ -75,7 +83,7 @@ class LocalDecoder(_Trunk):
                 f"order is {tuple(order.shape)}; allowed: {(visible.shape[0], places)}; give a permutation a clip"
             )
         masks = self.mask_token.expand(visible.shape[0], places - visible.shape[1], -1)
-        content = torch.cat([self.project_in(visible), masks.to(visible.dtype)], dim=1)
+        content = torch.cat([self.enter(visible), masks], dim=1)
         shuffled = content.gather(1, order[..., None].expand(-1, -1, content.shape[2]))
         return self.attend(shuffled + self.position_embeddings)
 
@@ -89,7 +97,7 @@ class GlobalDecoder(_Trunk):
 
     def forward(self, visible: Tensor) -> Tensor:
         """[B, V, D] -> [B, D], not of unit length."""
-        pooled: Tensor = self.head(self.attend(self.project_in(visible)))
+        pooled: Tensor = self.head(self.attend(self.enter(visible)))
         return pooled
 
 

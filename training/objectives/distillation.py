@@ -54,6 +54,9 @@ class DistillationObjective:
         terms = {"local": local.detach(), "global": whole.detach(), **trivial_distances(target, pooled)}
         return StepLoss(total=local + whole, terms=terms)
 
+    def after_step(self) -> None:
+        """Nothing here has a range."""
+
     @torch.no_grad()
     def _targets(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """Return the teacher's tokens [B, T*N, D] and its pooled vector [B, D] for whole clips."""

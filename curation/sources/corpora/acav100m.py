@@ -30,8 +30,8 @@ ACAV100M = Adapter(
     container="csv",
     expand=expand,
     text_kinds=(),
-    cites="sangho-vision/acav100m 2021-11-18 examples/output.csv",
-    seen=False,
+    cites="sangho-vision/acav100m@51cb948 examples/output.csv",
+    seen=True,
     columns=("shard_name", "filename", "youtube_id", "segment"),
     header_marks=frozenset({"videoid", "shard_name"}),
 )

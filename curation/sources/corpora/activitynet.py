@@ -42,7 +42,8 @@ ACTIVITYNET_CAPTIONS = Adapter(
     container="json",
     expand=expand,
     text_kinds=(TextKind.CAPTION,),
-    cites="Krishna et al. 2017 (arXiv 1705.00754) and the corpus's download page describe the object",
+    cites="ranjaykrishna/densevid_eval@1f0951c evaluate.py reads the object (timestamps, sentences by video id); "
+    "the corpus is that of Krishna et al. 2017 (arXiv 1705.00754)",
     seen=False,
     walk=walk,
 )

@@ -31,6 +31,6 @@ HDVILA = Adapter(
     container="jsonl",
     expand=expand,
     text_kinds=(),
-    cites="iejMac/video2dataset 28e7d1c dataset_examples/HDVILA.md",
+    cites="iejMac/video2dataset@28e7d1c dataset_examples/HDVILA.md",
     seen=False,
 )

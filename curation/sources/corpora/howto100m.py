@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
 from curation.sources.adapter import Adapter, Item, locate
 from curation.sources.corpora.common import broken, clip_row, keyed_objects
 from curation.sources.rows import BrokenRow, RawRow, RowProblem
+from curation.sources.unpack import PACKED_SUFFIXES
 from curation.transcripts import Word, cut_segments, texts_around, word_time_us
 from schemas.corpus import SourceConfig
 from schemas.reasons import Reason
 from schemas.records import TextKind
-
-_LINE = ".csv line "
 
 
 def walk(document: BinaryIO) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -28,6 +28,7 @@ def expand(item: Item, source: SourceConfig) -> Iterator[RawRow | BrokenRow]:
     cells = item.cells
     try:
         lines = _lines(cells.get("start"), cells.get("end"), cells.get("text"))
+        segments = cut_segments(lines, source.transcripts)
     except RowProblem as problem:
         yield broken(item, str(problem))
         return
@@ -36,7 +37,7 @@ def expand(item: Item, source: SourceConfig) -> Iterator[RawRow | BrokenRow]:
         return
     starts = [line.start_us for line in lines]
     locator = locate(HOWTO100M, source, cells.get("video_id"))
-    for number, segment in enumerate(cut_segments(lines, source.transcripts)):
+    for number, segment in enumerate(segments):
         clip = {"video_id": cells.get("video_id"), "clip": number, "start": segment.start_us, "end": segment.end_us}
         around = tuple(texts_around(lines, starts, segment, source.transcripts))
         yield clip_row(
@@ -63,15 +64,31 @@ def _lines(starts: object, ends: object, texts: object) -> list[Word]:
     return sorted(found, key=lambda word: word.start_us)
 
 
-def expand_line(item: Item, source: SourceConfig) -> Iterator[RawRow | BrokenRow]:
-    """Yield the row of one caption line; the file's name is the video's id."""
-    name, found, _ = item.place.rpartition(_LINE)
-    if not found:
-        yield broken(item, "the file's name is no <video id>.csv")
-        return
-    clip = {"video_id": name, **item.cells}
-    texts = [(TextKind.ASR, item.cells.get("text"))]
-    yield clip_row(item, clip, locator=locate(HOWTO100M_CSV, source, name), texts=texts)
+def gather(name: str, lines: Iterable[Item]) -> tuple[Item, list[BrokenRow]]:
+    """Return the lines of a <video id>.csv as one video's lists, and the lines that are none.
+
+    Args:
+        name: of the file, with the folders that a pattern found it in, and maybe packed.
+    """
+    path = PurePosixPath(name)
+    if path.suffix in PACKED_SUFFIXES:
+        path = path.with_suffix("")
+    told: dict[str, list[Any]] = {"start": [], "end": [], "text": []}
+    wrong = []
+    for line in lines:
+        try:
+            start_us, end_us = word_time_us(line.cells.get("start")), word_time_us(line.cells.get("end"))
+        except RowProblem as problem:
+            wrong.append(broken(line, str(problem)))
+            continue
+        if end_us <= start_us:
+            detail = f"the line ends at {line.cells.get('end')}, no later than it starts"
+            raw = f"{line.place}: {detail}"
+            wrong.append(BrokenRow(place=line.place, detail=detail, raw=raw, reason=Reason.SPAN_EMPTY))
+            continue
+        for key, values in told.items():
+            values.append(line.cells.get(key))
+    return Item(place=name, cells={"video_id": path.stem, **told}), wrong
 
 
 HOWTO100M = Adapter(
@@ -80,17 +97,18 @@ HOWTO100M = Adapter(
     container="json",
     expand=expand,
     text_kinds=(TextKind.ASR,),
-    cites="antoine77340/MIL-NCE_HowTo100M 2022-07-05 video_loader.py reads the same columns; the object is that of the "
+    cites="antoine77340/MIL-NCE_HowTo100M@786f96b video_loader.py reads the same columns; the object is that of the "
     "corpus's download page",
     seen=False,
     walk=walk,
 )
 HOWTO100M_CSV = Adapter(
     name="howto100m_csv",
-    title="HowTo100M as its loaders read it: a <video id>.csv per video with start, end, text; a row per line",
+    title="HowTo100M as its loaders read it: a <video id>.csv per video with start, end, text; cut into segments",
     container="csv",
-    expand=expand_line,
+    expand=expand,
     text_kinds=(TextKind.ASR,),
-    cites="antoine77340/MIL-NCE_HowTo100M 2022-07-05 video_loader.py and data/small_train_captions",
+    cites="antoine77340/MIL-NCE_HowTo100M@786f96b video_loader.py and data/small_train_captions",
     seen=True,
+    gather=gather,
 )

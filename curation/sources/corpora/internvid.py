@@ -27,7 +27,7 @@ INTERNVID = Adapter(
     container="jsonl",
     expand=expand,
     text_kinds=(TextKind.GENERATED,),
-    cites="datajuicer/data-juicer 2025-11-21 tools/fmt_conversion/multimodal/"
+    cites="modelscope/data-juicer@e120ae7 tools/fmt_conversion/multimodal/"
     "source_format_to_data_juicer_format/internvid_to_dj.py (rows in its header)",
     seen=False,
 )

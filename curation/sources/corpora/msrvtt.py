@@ -79,7 +79,7 @@ MSRVTT = Adapter(
     container="json",
     expand=expand,
     text_kinds=(TextKind.CAPTION,),
-    cites="datajuicer/data-juicer 2025-11-21 tools/fmt_conversion/multimodal/"
+    cites="modelscope/data-juicer@e120ae7 tools/fmt_conversion/multimodal/"
     "source_format_to_data_juicer_format/msrvtt_to_dj.py (document in its header)",
     seen=False,
     locator=None,

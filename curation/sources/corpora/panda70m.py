@@ -34,6 +34,6 @@ PANDA70M = Adapter(
     container="csv",
     expand=expand,
     text_kinds=(TextKind.GENERATED,),
-    cites="snap-research/Panda-70M 2024-10-24 dataset_dataloading/README.md",
+    cites="snap-research/Panda-70M@a5d42e8 dataset_dataloading/README.md",
     seen=False,
 )

@@ -26,7 +26,7 @@ VIDEOCC = Adapter(
     container="csv",
     expand=expand,
     text_kinds=(TextKind.ALT,),
-    cites="google-research-datasets/videoCC-data 2022-12-05 README.md; iejMac/video2dataset 28e7d1c "
+    cites="google-research-datasets/videoCC-data@6f8dcec README.md; iejMac/video2dataset@28e7d1c "
     "dataset_examples/VideoCC.md",
     seen=False,
     columns=("video", "start", "end", "caption"),

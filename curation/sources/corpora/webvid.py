@@ -24,7 +24,7 @@ WEBVID = Adapter(
     container="csv",
     expand=expand,
     text_kinds=(TextKind.CAPTION,),
-    cites="m-bain/webvid 2024-08-14 README.md; iejMac/video2dataset 28e7d1c tests/test_files/test_webvid.csv",
-    seen=False,
+    cites="m-bain/webvid@689b37f README.md; iejMac/video2dataset@d58fc46 tests/test_files/test_webvid.csv",
+    seen=True,
     locator=None,
 )

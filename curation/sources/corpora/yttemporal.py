@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from curation.alignment import TooManyWords, aligned_starts, believed_words
 from curation.sources.adapter import Adapter, Item, locate
 from curation.sources.corpora.common import broken, clip_row
 from curation.sources.rows import BrokenRow, RawRow, RowProblem
@@ -12,6 +13,9 @@ from curation.transcripts import Word, cut_segments, texts_around, timed_words, 
 from schemas.corpus import SourceConfig
 from schemas.reasons import Reason
 from schemas.records import Text, TextKind
+
+# (when it starts, us; the word)
+_Told = tuple[int, str]
 
 _KINDS = (TextKind.ASR, TextKind.TITLE, TextKind.DESCRIPTION, TextKind.TAGS)
 
@@ -25,6 +29,7 @@ def expand(item: Item, source: SourceConfig) -> Iterator[RawRow | BrokenRow]:
         return
     try:
         words = _words(cells.get("denoised"), cells.get("subtitles"), source)
+        segments = cut_segments(words, source.transcripts)
     except (RowProblem, KeyError, TypeError) as error:
         yield broken(item, f"subtitles cannot be read: {error!s:.200}")
         return
@@ -34,7 +39,7 @@ def expand(item: Item, source: SourceConfig) -> Iterator[RawRow | BrokenRow]:
     starts = [word.start_us for word in words]
     locator = locate(YTTEMPORAL, source, info.get("id"))
     about = tuple(_about(info))
-    for number, segment in enumerate(cut_segments(words, source.transcripts)):
+    for number, segment in enumerate(segments):
         around = tuple(texts_around(words, starts, segment, source.transcripts))
         clip = {"id": info.get("id"), "clip": number, "start": segment.start_us, "end": segment.end_us}
         clip["text"] = around[0].text if around else ""
@@ -42,36 +47,40 @@ def expand(item: Item, source: SourceConfig) -> Iterator[RawRow | BrokenRow]:
 
 
 def _words(denoised: Any, subtitles: Any, source: SourceConfig) -> list[Word]:
-    """Return the cleaned words with the times of the heard ones, or the heard ones where there is no cleaned form."""
-    texts = [str(entry["word"]) for entry in subtitles]
-    starts = [word_time_us(entry["time"]) for entry in subtitles]
-    if isinstance(denoised, list) and denoised:
-        texts, starts = _cleaned(denoised, starts)
-    order = sorted(range(len(starts)), key=starts.__getitem__)
-    return timed_words([texts[place] for place in order], [starts[place] for place in order], source.transcripts)
+    """Return the cleaned words with times of the heard ones, or the heard ones where there is no cleaned form."""
+    heard = [(word_time_us(entry["time"]), str(entry["word"])) for entry in subtitles]
+    cleaned = isinstance(denoised, list) and bool(denoised)
+    told = list(_cleaned(denoised, heard, source)) if cleaned else heard
+    told.sort(key=_start_us)
+    return timed_words([text for _, text in told], [start for start, _ in told], source.transcripts)
 
 
-def _cleaned(denoised: list[dict[str, Any]], starts: list[int]) -> tuple[list[str], list[int]]:
-    """Return cleaned words and their starts.
-
-    The cleaned form of a chunk has no times. Its words lie as evenly over the chunk as the heard ones do: word j of m
-    starts with heard word floor(j * n / m) of n. MERLOT aligns them by dynamic time warping instead.
-    """
-    texts: list[str] = []
-    times: list[int] = []
+def _cleaned(denoised: list[dict[str, Any]], heard: list[_Told], source: SourceConfig) -> Iterator[_Told]:
+    """Yield the cleaned words, each with when it starts; a chunk's words are aligned to those that it was made of."""
     first = 0
     for chunk in denoised:
-        heard, clean = len(str(chunk["noisyasr"]).split()), str(chunk["cleanasr"]).split()
-        mine = starts[first : first + heard]
-        first += heard
-        if len(mine) != heard:
-            raise RowProblem(
-                Reason.FIELD_INVALID, f"the cleaned form has more heard words than the {len(starts)} with times"
-            )
+        count, words = len(str(chunk["noisyasr"]).split()), str(chunk["cleanasr"]).split()
+        mine = sorted(heard[first : first + count], key=_start_us)
+        first += count
+        if len(mine) != count:
+            detail = f"the cleaned form has more heard words than the {len(heard)} with times"
+            raise RowProblem(Reason.FIELD_INVALID, detail)
         if mine:
-            texts += clean
-            times += [mine[place * len(mine) // len(clean)] for place in range(len(clean))]
-    return texts, times
+            yield from _aligned(believed_words(words, count), mine, source)
+
+
+def _aligned(words: Sequence[str], heard: list[_Told], source: SourceConfig) -> Iterator[_Told]:
+    texts = [text for _, text in heard]
+    spans = [(word.start_us, word.end_us) for word in timed_words(texts, [at for at, _ in heard], source.transcripts)]
+    try:
+        starts = aligned_starts(words, texts, spans)
+    except TooManyWords as error:
+        raise RowProblem(Reason.FIELD_INVALID, f"a chunk cannot be aligned: {error}") from error
+    yield from zip(starts, words, strict=True)
+
+
+def _start_us(told: _Told) -> int:
+    return told[0]
 
 
 def _about(info: dict[str, Any]) -> Iterator[Text]:
@@ -92,6 +101,7 @@ YTTEMPORAL = Adapter(
     container="jsonl",
     expand=expand,
     text_kinds=_KINDS,
-    cites="rowanz/merlot 2022-03-15 data/process.py and data/example_video/WAaKRUoY6Io.grover.json",
+    cites="rowanz/merlot@c85c18b data/process.py (also how cleaned words get times) and "
+    "data/example_video/WAaKRUoY6Io.grover.json",
     seen=True,
 )

@@ -86,9 +86,9 @@ class BadServer(ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing: clients that go away are what the tests are for."""
 
-    def shutdown_request(self, request: object) -> None:
+    def shutdown_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
         """Close at once: an orderly end of its own would hide a reset."""
-        self.close_request(request)  # type: ignore[arg-type]
+        self.close_request(request)
 
     def stop(self) -> None:
         self.let_go.set()

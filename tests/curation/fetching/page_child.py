@@ -12,7 +12,7 @@ from yt_dlp.extractor.common import InfoExtractor
 from yt_dlp.utils import ExtractorError
 
 from curation.fetching.site_child import main
-from tests.curation.fetching.worlds import test_host_only
+from tests.curation.fetching.worlds import only_the_test_host
 
 
 class TestPageIE(InfoExtractor):
@@ -49,4 +49,4 @@ class TestPageIE(InfoExtractor):
 TestPageIE.__test__ = False
 
 if __name__ == "__main__":
-    main(guard=test_host_only, register=(TestPageIE,))
+    main(guard=only_the_test_host, register=(TestPageIE,))

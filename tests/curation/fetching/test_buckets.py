@@ -3,74 +3,99 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
-import fsspec
 import pytest
 from fsspec.asyn import AsyncFileSystem
 from gcsfs.retry import HttpError
-from moto.server import ThreadedMotoServer
 
 from curation.fetching import Fetched, FetchError
 from curation.fetching.buckets import PIECE_BYTES
 from schemas.reasons import Reason
+from tests.bucket_servers import KEY, S3_KEYS, SECRET, environment, gs_server, s3_server
 from tests.curation.fetching.worlds import fetch, policy, reason_of
 
 LARGE = bytes(range(256)) * ((PIECE_BYTES * 2 + 4096) // 256)
-KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "canary-secret", "AWS_DEFAULT_REGION": "us-east-1"}
+OBJECTS = {"a/one.mp4": b"one", "a b?c#d.mp4": b"odd", "large.mp4": LARGE, "empty.mp4": b""}
 
 
 @pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An S3 server with some objects, and the environment as a machine with keys has it."""
-    before = {name: os.environ.get(name) for name in KEYS}
-    os.environ.update(KEYS)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    client = boto3.client("s3", endpoint_url=f"http://{host}:{port}")
-    client.create_bucket(Bucket="videos")
-    for key, body in {"a/one.mp4": b"one", "a b?c#d.mp4": b"odd", "large.mp4": LARGE, "empty.mp4": b""}.items():
-        client.put_object(Bucket="videos", Key=key, Body=body)
-    yield f"http://{host}:{port}"
-    server.stop()
-    for name, value in before.items():
-        if value is None:
-            os.environ.pop(name)
-        else:
-            os.environ[name] = value
-    fsspec.filesystem("s3").clear_instance_cache()
+    objects = {f"videos/{key}": body for key, body in OBJECTS.items()}
+    with s3_server(tmp_path_factory.mktemp("s3"), objects) as running, environment(**S3_KEYS):
+        yield running
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[None]:
+    """A server of Google's kind with the same objects."""
+    with gs_server("videos", {f"videos/{key}": body for key, body in OBJECTS.items()}):
+        yield
 
 
 CASES = {
-    "an object": ("s3://videos/a/one.mp4", b"one"),
-    "an odd name": ("s3://videos/a b?c#d.mp4", b"odd"),
-    "several pieces": ("s3://videos/large.mp4", LARGE),
-    "no such object": ("s3://videos/none.mp4", Reason.GONE),
-    "no such bucket": ("s3://nowhere/none.mp4", Reason.GONE),
-    "a folder": ("s3://videos/a", Reason.NOT_REGULAR_FILE),
-    "an empty object": ("s3://videos/empty.mp4", Reason.FILE_EMPTY),
-    "no key": ("s3://videos/", Reason.ADDRESS_REFUSED),
-    "user info": ("s3://me:pw@videos/a/one.mp4", Reason.ADDRESS_REFUSED),
+    "an object": ("videos/a/one.mp4", b"one"),
+    "an odd name": ("videos/a b?c#d.mp4", b"odd"),
+    "several pieces": ("videos/large.mp4", LARGE),
+    "no such object": ("videos/none.mp4", Reason.GONE),
+    "no such bucket": ("nowhere/none.mp4", Reason.GONE),
+    "a folder": ("videos/a", Reason.NOT_REGULAR_FILE),
+    "an empty object": ("videos/empty.mp4", Reason.FILE_EMPTY),
+    "no key": ("videos/", Reason.ADDRESS_REFUSED),
+    "user info": ("me:pw@videos/a/one.mp4", Reason.ADDRESS_REFUSED),
 }
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_objects_of_a_real_server(name: str, endpoint: str, tmp_path: Path) -> None:
-    address, expected = CASES[name]
-    found = fetch(address, tmp_path, policy(max_mb=100, buckets={"s3_endpoint": endpoint}))
+def test_objects_of_an_s3_server(name: str, endpoint: str, tmp_path: Path) -> None:
+    rest, expected = CASES[name]
+    use = policy(max_mb=100, buckets={"s3_endpoint": endpoint})
+    check_object(f"s3://{rest}", expected, fetch(f"s3://{rest}", tmp_path, use), tmp_path)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_objects_of_a_gs_server(name: str, emulator: None, tmp_path: Path) -> None:
+    rest, expected = CASES[name]
+    use = policy(max_mb=100, buckets={"gs_anonymous": True})
+    check_object(f"gs://{rest}", expected, fetch(f"gs://{rest}", tmp_path, use), tmp_path)
+
+
+def check_object(address: str, expected: bytes | Reason, found: Fetched | FetchError, folder: Path) -> None:
     if isinstance(expected, Reason):
         assert reason_of(found) == expected, found
-        assert list(tmp_path.iterdir()) == []
+        assert list(folder.iterdir()) == []
         return
     assert isinstance(found, Fetched), found
     assert found.path.read_bytes() == expected
     assert (found.bytes, found.sha256) == (len(expected), hashlib.sha256(expected).hexdigest())
     assert found.rights == {"fetched_from": address}
+
+
+def test_a_wrong_secret_is_refused(endpoint: str, tmp_path: Path) -> None:
+    with environment(AWS_SECRET_ACCESS_KEY="canary-wrong"):
+        found = fetch("s3://videos/a/one.mp4", tmp_path, policy(buckets={"s3_endpoint": endpoint}))
+    assert reason_of(found) == Reason.FORBIDDEN
+    assert "canary" not in str(found)
+
+
+def test_no_keys_are_sent_where_none_are_wanted(endpoint: str, tmp_path: Path) -> None:
+    use = policy(buckets={"s3_endpoint": endpoint, "s3_anonymous": True})
+    assert reason_of(fetch("s3://videos/a/one.mp4", tmp_path, use)) == Reason.FORBIDDEN
+
+
+def test_the_keys_of_a_profile_are_used(endpoint: str, tmp_path: Path) -> None:
+    keys = tmp_path / "credentials"
+    keys.write_text(f"[films]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    use = policy(buckets={"s3_endpoint": endpoint, "s3_profile": "films"})
+    # The default keys are wrong, so that nothing but the profile's can be right.
+    with environment(AWS_SHARED_CREDENTIALS_FILE=str(keys), AWS_SECRET_ACCESS_KEY="wrong"):
+        found = fetch("s3://videos/a/one.mp4", folder, use)
+    assert isinstance(found, Fetched), found
 
 
 def test_an_object_that_is_too_large_is_not_read(endpoint: str, tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from curation.fetching import FetchCache, Fetched, FetchError, new_fetcher
+from curation.fetching import FetchCache, Fetched, FetchError
 from schemas.reasons import Reason
 from tests.curation.fetching import bad_host as host
 from tests.curation.fetching.conftest import Serve
-from tests.curation.fetching.worlds import outcome, policy, reason_of, world
+from tests.curation.fetching.worlds import new_fetcher, outcome, policy, reason_of, world
 
 
 class Counting:
@@ -57,7 +57,9 @@ def test_a_second_ask_gets_the_same_file_in_its_own_folder(tmp_path: Path) -> No
 
 def test_addresses_that_differ_in_signature_alone_are_one(tmp_path: Path) -> None:
     cache, fetcher = FetchCache(tmp_path / "cache"), Counting()
-    for number, address in enumerate(("https://a.test/v?id=1&X-Amz-Signature=a", "https://me:pw@a.test/v?id=1&sig=b")):
+    signed = "id=1&AWSAccessKeyId=k&Expires=9&Signature=a", "id=1&Policy=p&Signature=b&Key-Pair-Id=k"
+    for number, query in enumerate(signed):
+        address = f"https://{'me:pw@' if number else ''}a.test/v?{query}"
         cache.fetch(address, folder(tmp_path, str(number)), fetcher)
     cache.fetch("https://a.test/v?id=2", folder(tmp_path, "other"), fetcher)
     assert len(fetcher.asked) == 2
@@ -134,7 +136,7 @@ def test_an_entry_without_its_facts_is_fetched_again(tmp_path: Path) -> None:
     assert len(fetcher.asked) == 2
 
 
-@pytest.mark.parametrize(("reason", "again"), [(Reason.GONE, 1), (Reason.DEADLINE, 2)])
+@pytest.mark.parametrize(("reason", "again"), [(Reason.GONE, 1), (Reason.DEADLINE, 2), (Reason.FORBIDDEN, 2)])
 def test_a_failure_is_told_again_until_a_run_forgets_those_that_may_pass(
     reason: Reason, again: int, tmp_path: Path
 ) -> None:

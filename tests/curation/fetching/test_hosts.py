@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from curation.fetching import FetchError, HostBrokenError, new_fetcher
+from curation.fetching import FetchError, HostBrokenError
 from curation.fetching.clock import Deadline, SystemClock
 from curation.fetching.hosts import Hosts
 from schemas.fetching import HostLimits
 from schemas.reasons import Reason
 from tests.curation.fetching import bad_host as host
 from tests.curation.fetching.conftest import Serve
-from tests.curation.fetching.worlds import JumpingClock, outcome, policy, reason_of, world
+from tests.curation.fetching.worlds import JumpingClock, new_fetcher, outcome, policy, reason_of, world
 
 LIMITS = HostLimits(at_once=2, per_s=10.0, breaker_window=10, breaker_share=0.9, breaker_cool_s=60.0)
 

@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from curation.fetching import FetcherFamily, new_fetcher
+from curation.fetching import FetcherFamily, Reach
 from schemas.fetching import FetchPolicy
 from schemas.reasons import Reason
 from tests.curation.fetching import bad_host as host
 from tests.curation.fetching.conftest import Serve
-from tests.curation.fetching.worlds import fetch, outcome, policy, reason_of, world
+from tests.curation.fetching.worlds import fetch, new_fetcher, only_the_test_host, outcome, policy, reason_of, world
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "robots off without a right": ({"rights": {"robots": False}}, "because"),
+    "keys of a profile and none": ({"buckets": {"s3_profile": "films", "s3_anonymous": True}}, "leave one out"),
     "a blank right": ({"rights": {"aipref": False, "because": " "}}, "because"),
     "the generic extractor": ({"sites": {"extractors": ["generic"]}}, "generic"),
     "all extractors": ({"sites": {"extractors": ["all"]}}, "one extractor"),
@@ -72,3 +73,15 @@ def test_sources_of_one_worker_share_the_rules_of_hosts_but_not_their_policies(s
     assert reason_of(outcome(server.url("/video"), tmp_path, family.fetcher().fetch)) == Reason.ROBOTS
     assert reason_of(outcome(server.url("/video"), tmp_path, family.fetcher(lenient).fetch)) is None
     assert server.counts["/robots.txt"] == 1
+
+
+def test_what_a_job_may_reach_travels_to_its_workers(serve: Serve, tmp_path: Path) -> None:
+    server = serve({"/video": host.good()})
+    found = {}
+    for name, reach in {"by default": Reach(), "the tests'": Reach(guard=only_the_test_host, site_module="x")}.items():
+        arrived = pickle.loads(pickle.dumps(reach))
+        assert arrived == reach
+        own = arrived.world()
+        assert tuple(own.site_command)[1:] == ("-m", reach.site_module)
+        found[name] = reason_of(outcome(server.url("/video"), tmp_path, new_fetcher(policy(), world=own).fetch))
+    assert found == {"by default": Reason.ADDRESS_REFUSED, "the tests'": None}

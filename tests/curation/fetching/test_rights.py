@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from curation.fetching import Fetched, FetchError, new_fetcher
+from curation.fetching import Fetched, FetchError
 from schemas.fetching import FetchPolicy
 from schemas.reasons import Reason
 from tests.curation.fetching import bad_host as host
 from tests.curation.fetching.conftest import Serve
-from tests.curation.fetching.worlds import JumpingClock, fetch, outcome, policy, reason_of, world
+from tests.curation.fetching.worlds import JumpingClock, fetch, new_fetcher, outcome, policy, reason_of, world
 
 ALL_ON: dict[str, Any] = {}
 OFF = {"because": "we hold the rights"}

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from curation.fetching import FetchCache, Fetched, new_fetcher
+from curation.fetching import FetchCache, Fetched
 from tests.curation.fetching import bad_host as host
 from tests.curation.fetching.conftest import Serve
-from tests.curation.fetching.worlds import outcome, policy, world
+from tests.curation.fetching.worlds import new_fetcher, outcome, policy, world
 
 CANARY = "canary-7f3a"
 QUERY = f"?X-Amz-Signature={CANARY}&token={CANARY}&anything={CANARY}"

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from curation.fetching import FetchCache, Fetched, FetchError, new_fetcher
+from curation.fetching import FetchCache, Fetched, FetchError
 from schemas.reasons import Reason
 from tests.curation.fetching import bad_host as host
 from tests.curation.fetching.conftest import Serve
-from tests.curation.fetching.worlds import fetch, outcome, policy, reason_of, world
+from tests.curation.fetching.worlds import fetch, new_fetcher, outcome, policy, reason_of, world
 
 
 def member(name: str, kind: bytes = tarfile.REGTYPE, size: int = 0, link: str = "") -> tarfile.TarInfo:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from curation.fetching import Fetched, FetchError, World, new_fetcher
+from curation.fetching import FetchCache, Fetched, Fetcher, FetcherFamily, FetchError, World
 from curation.fetching.guard import public_only
 from schemas.fetching import FetchPolicy
 from schemas.reasons import Reason
@@ -52,17 +52,14 @@ def resolve(host: str, port: int, seconds: float) -> list[str]:
     return NAMES[host]
 
 
-def test_host_only(numeric: str) -> str:
+def only_the_test_host(numeric: str) -> str:
     """Let the test's own server in, and of the rest what is public."""
     return "" if numeric == "127.0.0.1" else public_only(numeric)
 
 
-test_host_only.__test__ = False  # type: ignore[attr-defined]
-
-
 def world(**parts: Any) -> World:
     """Return a world with a jumping clock, to be changed in parts."""
-    usual = {"clock": JumpingClock(), "resolve": resolve, "guard": test_host_only, "chance": NoJitter()}
+    usual = {"clock": JumpingClock(), "resolve": resolve, "guard": only_the_test_host, "chance": NoJitter()}
     return World(**{**usual, **parts})
 
 
@@ -71,6 +68,11 @@ def policy(**parts: Any) -> FetchPolicy:
     rights = {"robots": False, "aipref": False, "tdm_reservation": False, "because": "the test's own host"}
     usual = {"rights": rights, "max_mb": 1, "deadline_s": 60.0, "hosts": {"per_s": 1000.0}}
     return FetchPolicy.model_validate({**usual, **parts})
+
+
+def new_fetcher(policy: FetchPolicy, *, cache: FetchCache | None = None, world: World | None = None) -> Fetcher:
+    """Return a fetcher of its own, for several threads."""
+    return FetcherFamily(policy, cache=cache, world=world).fetcher()
 
 
 def outcome(address: str, folder: Path, fetch: Callable[[str, Path], Fetched]) -> Fetched | FetchError:

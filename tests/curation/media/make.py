@@ -59,3 +59,15 @@ def write_test_video(path: Path, *, seconds: float = 2.0, size: str = "160x120",
     coding = ["-c:v", "libx264", "-g", "25", "-pix_fmt", "yuv420p", "-movflags", "+faststart"]
     run_ffmpeg(*source, *coding, *extra, f"file:{path}")
     return path
+
+
+def write_pictures(path: Path, pictures: list[np.ndarray]) -> Path:
+    """Write an H.264 video of 25 fps that shows uint8 [H, W, 3] RGB pictures, one after the other."""
+    with av.open(str(path), "w", format="mp4") as output:
+        stream = output.add_stream("libx264", rate=25, options={"preset": "veryfast", "crf": "18"})
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        for picture in pictures:
+            output.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        output.mux(stream.encode(None))
+    return path

@@ -8,7 +8,6 @@ import pytest
 
 from curation.media import CutOutcome, MediaSandbox
 from schemas.reasons import Reason
-from tests.curation.media.bad_media import make_bad_media
 from tests.curation.media.conftest import make_task
 from tests.curation.media.make import write_test_video
 from tests.curation.media.odd_media import make_odd_media
@@ -71,7 +70,3 @@ def test_a_whole_span_of_a_fragmented_file_that_is_cut_off_survives(sandbox: Med
     outcome = sandbox.cut(make_task(folder / "fragments_cut.mp4", tmp_path / "out", (0, 500_000), (0, None)))
     assert [clip.span_index for clip in outcome.clips] == [0]
     assert [(failure.span_index, failure.reason) for failure in outcome.failures] == [(1, Reason.TRUNCATED)]
-
-
-def test_there_are_as_many_kinds_as_are_known_to_go_wrong(found: Found, tmp_path: Path) -> None:
-    assert len(found[0]) + len(make_bad_media(tmp_path)) >= 79

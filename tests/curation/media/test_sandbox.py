@@ -21,8 +21,8 @@ from tests.curation.media.fake_ffmpeg import SCRIPTS, SLEEP_S, write_fake
 from tests.curation.media.make import write_test_video
 
 WALL_S = 2.0
-TIGHT = MediaLimits(wall_s=WALL_S, cpu_s=1, memory_mb=300, output_mb=5)
-ROOMY = MediaLimits(wall_s=WALL_S, cpu_s=60, memory_mb=4_000, output_mb=5)
+TIGHT = MediaLimits(wall_s=15, cpu_s=1, frame_ms=0, memory_mb=300, output_mb=5)
+ROOMY = MediaLimits(wall_s=WALL_S, cpu_s=60, frame_ms=0, memory_mb=4_000, output_mb=5)
 
 # script -> (limits, reason, the whole video fails)
 EXPECTED = {

@@ -17,6 +17,7 @@ from curation.sources.pieces import split_file
 from curation.sources.reading import table_rows
 from curation.sources.rows import BrokenRow, RawRow, Row, make_texts
 from schemas.corpus import SourceConfig
+from schemas.fetching import FetchPolicy
 from schemas.records import TextKind
 
 LICENCE = {"name": "CC0-1.0", "basis": "own", "terms": "ours"}
@@ -58,7 +59,9 @@ def read(
     # A table's format stands for the adapter's, which no corpus file may name.
     fields = {"name": "stock", "origin": "noisy", "format": "csv", "location": str(path), "licence": LICENCE}
     source = SourceConfig.model_validate({**fields, "text_kinds": kinds})
-    pieces = split_file(SourceFile(source="stock", url=str(path), name=path.name), adapter.container, piece_bytes)
+    pieces = split_file(
+        SourceFile(source="stock", url=str(path), name=path.name, fetch=FetchPolicy()), adapter.container, piece_bytes
+    )
     return [row for piece in pieces for row in table_rows(piece, source, adapter.container, adapter)]
 
 

@@ -12,6 +12,7 @@ import pytest
 from curation.sources import check_source, read_source
 from schemas.config_file import ConfigError
 from schemas.corpus import CorpusConfig
+from schemas.fetching import FetchPolicy
 from schemas.records import Record, Reject
 
 FIRST, LAST = ("first.mp4", 0, 1_000_000, ["one"]), ("last.mp4", 0, 1_000_000, ["two"])
@@ -172,7 +173,7 @@ def test_a_file_that_is_none_of_its_kind_is_said_before_anything_runs(case: str,
     (tmp_path / name).write_bytes(content)
     config = config_for(tmp_path / name, format=name.split(".")[1])
     with pytest.raises(ConfigError, match=message):
-        check_source(config.sources[0])
+        check_source(config.sources[0], FetchPolicy())
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
@@ -230,7 +231,7 @@ def test_a_file_without_a_header_row(tmp_path: Path) -> None:
     assert [told(item) for item in items] == [WHOLE, UNREADABLE]
     assert "rows.csv line 2: 3 cells; the header has 4" in items[1].detail
     with pytest.raises(ConfigError, match="has no column 'video'"):
-        check_source(config_for(table, format="csv", column_names=["path"]).sources[0])
+        check_source(config_for(table, format="csv", column_names=["path"]).sources[0], FetchPolicy())
     with pytest.raises(ValueError, match="column_names is for csv and tsv"):
         config_for(table, format="jsonl", column_names=names)
 

@@ -12,9 +12,10 @@ import fsspec
 import pytest
 
 from curation.sources import check_source, list_source, read_piece, read_source, split_source_file
-from curation.sources.files import base_name, list_files, list_folder
+from curation.sources.files import SourceFile, base_name, list_files, list_folder
 from schemas.config_file import ConfigError
 from schemas.corpus import CorpusConfig, SourceConfig, load_corpus
+from schemas.fetching import FetchPolicy
 from schemas.records import Record
 
 LICENCE = {"name": "CC0-1.0", "basis": "own", "terms": "ours"}
@@ -34,7 +35,7 @@ def remote_config(location: str, **changes: object) -> CorpusConfig:
 
 
 def names_of(source: SourceConfig) -> list[str]:
-    return sorted(file.name for file in list_files(source))
+    return sorted(file.name for file in list_files(source, FetchPolicy()))
 
 
 def test_a_pattern_names_files_below_its_folder(tmp_path: Path) -> None:
@@ -50,7 +51,7 @@ def test_a_pattern_names_files_below_its_folder(tmp_path: Path) -> None:
 
 def test_a_pattern_that_matches_nothing_is_said(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no file matches"):
-        check_source(config_for(tmp_path / "*.csv").sources[0])
+        check_source(config_for(tmp_path / "*.csv").sources[0], FetchPolicy())
 
 
 def test_of_many_files_one_of_another_kind_is_a_reject(tmp_path: Path) -> None:
@@ -61,7 +62,7 @@ def test_of_many_files_one_of_another_kind_is_a_reject(tmp_path: Path) -> None:
     assert [isinstance(item, Record) for item in items] == [False, True]
     assert "2.csv has no column 'video'" in items[0].detail
     with pytest.raises(ConfigError, match=r"2\.csv has no column"):
-        check_source(config.sources[0])
+        check_source(config.sources[0], FetchPolicy())
 
 
 BASE_NAMES = {
@@ -83,7 +84,8 @@ def test_a_folder_is_listed_without_its_links_to_folders(tmp_path: Path) -> None
     (tmp_path / "loop").symlink_to(tmp_path)
     (tmp_path / "link.mp4").symlink_to(tmp_path / "a.mp4")
     os.mkfifo(tmp_path / "pipe.txt")
-    found = [(entry.name, entry.folder, entry.regular) for entry in list_folder(str(tmp_path))]
+    folder = SourceFile(source="stock", url=str(tmp_path), name="", fetch=FetchPolicy())
+    found = [(entry.name, entry.folder, entry.regular) for entry in list_folder(folder)]
     assert found == [
         ("a.mp4", False, True),
         ("link.mp4", False, True),
@@ -98,7 +100,7 @@ def test_a_bucket_is_read_in_pieces_as_a_disk_is(tmp_path: Path) -> None:
     with fsspec.open("memory://bucket/rows.csv", "wb") as file:
         file.write(ROWS.encode())
     remote = remote_config("memory://bucket/rows.csv")
-    pieces = list(split_source_file(next(list_source(remote.sources[0])), remote.sources[0], 500))
+    pieces = list(split_source_file(next(list_source(remote.sources[0], FetchPolicy())), remote.sources[0], 500))
     found = [item for piece in pieces for item in read_piece(piece, remote.sources[0], remote)]
     assert len(pieces) > 5 and found == list(read_source(local.sources[0], local))
 
@@ -165,8 +167,8 @@ def server(tmp_path: Path) -> Iterator[str]:
 @pytest.mark.parametrize(("folder", "pieces"), [("", 10), ("/plain", 1)])
 def test_a_table_on_a_web_server(folder: str, pieces: int, server: str, tmp_path: Path) -> None:
     local, remote = config_for(tmp_path / "rows.csv"), config_for(f"{server}{folder}/rows.csv?token=f00")
-    check_source(remote.sources[0])
-    cut = list(split_source_file(next(list_source(remote.sources[0])), remote.sources[0], 600))
+    check_source(remote.sources[0], FetchPolicy())
+    cut = list(split_source_file(next(list_source(remote.sources[0], FetchPolicy())), remote.sources[0], 600))
     found = [item for piece in cut for item in read_piece(piece, remote.sources[0], remote)]
     assert len(cut) >= pieces and (len(cut) == 1) == (pieces == 1)
     assert found == list(read_source(local.sources[0], local))
@@ -175,7 +177,7 @@ def test_a_table_on_a_web_server(folder: str, pieces: int, server: str, tmp_path
 def test_what_a_web_server_lacks_is_said_without_its_signature(server: str) -> None:
     for format_name in ("csv", "jsonl"):
         with pytest.raises(ConfigError, match="gone") as caught:
-            check_source(config_for(f"{server}/gone.csv?token=f00", format=format_name).sources[0])
+            check_source(config_for(f"{server}/gone.csv?token=f00", format=format_name).sources[0], FetchPolicy())
         assert "f00" not in str(caught.value)
 
 

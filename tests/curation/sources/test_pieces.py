@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from curation.sources import list_source, read_piece, read_source, split_source_file
 from curation.sources.pieces import Piece
 from schemas.corpus import CorpusConfig
+from schemas.fetching import FetchPolicy
 from schemas.records import Record, Reject
 
 HEADER = {"csv": b"video,caption\n", "tsv": b"video\tcaption\n", "jsonl": b""}
@@ -38,7 +39,9 @@ def config_for(location: Path | str, **changes: object) -> CorpusConfig:
 
 def pieces_of(config: CorpusConfig, piece_bytes: int) -> list[Piece]:
     source = config.sources[0]
-    return [piece for file in list_source(source) for piece in split_source_file(file, source, piece_bytes)]
+    return [
+        piece for file in list_source(source, FetchPolicy()) for piece in split_source_file(file, source, piece_bytes)
+    ]
 
 
 def read_in_pieces(config: CorpusConfig, piece_bytes: int) -> list[Record | Reject]:

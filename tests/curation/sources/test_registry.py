@@ -11,6 +11,7 @@ from curation.sources.corpora import ADAPTERS
 from curation.sources.registry import adapter_of, container_of
 from schemas.config_file import ConfigError
 from schemas.corpus import CORPUS_FORMATS, FORMATS, NAME_PATTERN, SourceConfig
+from schemas.fetching import FetchPolicy
 
 LICENCE = {"name": "CC0-1.0", "basis": "own", "terms": "ours"}
 SOURCE = {"name": "stock", "origin": "clean", "location": "rows.csv", "licence": LICENCE}
@@ -50,4 +51,4 @@ def test_a_kind_of_text_that_a_corpus_has_not_is_said() -> None:
             {**SOURCE, "format": adapter.name, "text_kinds": kinds[:1], "location": "s3://b/x"}
         )
         with pytest.raises(ConfigError, match=f"{adapter.name} has no {kinds[0]}"):
-            check_source(source)
+            check_source(source, FetchPolicy())

@@ -12,6 +12,7 @@ from curation.sources.mediapack import span_of_part
 from curation.sources.rows import RowProblem, parse_span
 from schemas.config_file import ConfigError
 from schemas.corpus import CorpusConfig
+from schemas.fetching import FetchPolicy
 from schemas.records import Record, Reject
 
 LICENCE = {"name": "CC0-1.0", "basis": "own", "terms": "ours"}
@@ -142,12 +143,12 @@ def test_a_misspelt_or_doubled_column_is_said_before_anything_runs(tmp_path: Pat
     table.write_text("video,caption\na.mp4,x\n")
     wrong = config_for(table, format="csv", columns={"texts": {"caption": "captoin"}})
     with pytest.raises(ConfigError, match="has no column 'captoin'"):
-        check_source(wrong.sources[0])
+        check_source(wrong.sources[0], FetchPolicy())
     table.write_text("video,caption,caption\na.mp4,x,y\n")
     with pytest.raises(ConfigError, match=r"'caption'. twice"):
-        check_source(config_for(table, format="csv").sources[0])
+        check_source(config_for(table, format="csv").sources[0], FetchPolicy())
     with pytest.raises(ConfigError, match="is no csv"):
-        check_source(config_for(tmp_path, format="csv").sources[0])
+        check_source(config_for(tmp_path, format="csv").sources[0], FetchPolicy())
 
 
 def test_deep_json_is_a_reject_and_no_crash(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from curation.sources import check_source, read_source
 from curation.sources.tars import read_samples
 from schemas.config_file import ConfigError
 from schemas.corpus import CorpusConfig
+from schemas.fetching import FetchPolicy
 from schemas.records import Record, Reject
 
 Members = list[tuple[str, bytes]]
@@ -38,7 +39,7 @@ def config_for(location: Path, **changes: object) -> CorpusConfig:
 
 def read(location: Path, **changes: object) -> list[tuple]:
     config = config_for(location, **changes)
-    check_source(config.sources[0])
+    check_source(config.sources[0], FetchPolicy())
     return [told(item) for item in read_source(config.sources[0], config)]
 
 
@@ -167,7 +168,7 @@ def test_a_packed_tar_is_refused_for_its_members_cannot_be_reached(tmp_path: Pat
         data = tar_bytes([("0.mp4", b"x")])
         (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith("gz") else data)
     with pytest.raises(ConfigError, match="unpack it first"):
-        check_source(config_for(tmp_path / "2.tar.gz").sources[0])
+        check_source(config_for(tmp_path / "2.tar.gz").sources[0], FetchPolicy())
     config = config_for(tmp_path / "*.tar*", media_root=str(tmp_path))
     assert sorted(told(item)[0] for item in read_source(config.sources[0], config)) == ["reject", "tar:1.tar!0.mp4"]
 

@@ -49,7 +49,7 @@ def samples_of(media: bytes, count: int, frames: int = 12) -> list[ShardSample]:
             facts={"frames": frames, "media_sha256": hashlib.sha256(media).hexdigest()},
             media=media,
             text=f"text {number}",
-            weight_1e4=10_000,
+            weights_1e4={"stage1": 10_000, "stage2": 10_000},
         )
         for number in range(count)
     ]

@@ -75,7 +75,7 @@ def test_every_packed_sample_comes_out(built: Path) -> None:
     ]
     assert samples[0].media == b"video a0-2000000"
     assert samples[0].facts["locator"] == "v/a.mp4"
-    assert (samples[0].weight_1e4, samples[0].weight) == (10_000, 1.0)
+    assert samples[0].weights_1e4 == {"stage1": 10_000, "stage2": 10_000}
     assert len(list(shard_samples(built, manifest, ["clean"]))) == 2
 
 
@@ -111,7 +111,11 @@ def faults(members: Members) -> dict[str, Members]:
     facts, media, text, *rest = members
     key = facts[0].split(".")[0]
     other_source = json.dumps({**json.loads(facts[1]), "source": "mined"}).encode()
+    one_weight = json.dumps({**json.loads(facts[1]), "weights_1e4": {"stage1": 10_000}}).encode()
+    less_than_none = json.dumps({**json.loads(facts[1]), "weights_1e4": {"stage1": 1, "stage2": -1}}).encode()
     return {
+        "one weight": [(facts[0], one_weight), media, text, *rest],
+        "a weight below 0": [(facts[0], less_than_none), media, text, *rest],
         "pickle": [facts, media, text, (f"{key}.pyd", b"cos\nsystem\n."), *rest],
         "climbing": [facts, media, text, ("../../etc/passwd.txt", b"x"), *rest],
         "second suffix": [facts, (f"{key}.left.mp4", media[1]), *rest],

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from curation.scorers import WORLD_CLIP, load_open_clip
 from curation.world.factors import APPEARANCE, MOTION
 from schemas.evaluation import Evaluation
-from training.evaluation import EncoderSubject, ScorerSubject, ShapesOptions, SubjectFault, evaluate_shapes
+from training.evaluation import EncoderSubject, ScorerSubject, ShapesOptions, SubjectFault, answers, evaluate_shapes
 from training.model import EncoderConfig, VideoEncoder
 
 RETRIEVAL = ("text_to_video_r1", "text_to_video_r5", "video_to_text_r1", "video_to_text_r5")
@@ -111,6 +111,29 @@ def test_the_document_says_what_it_depends_on(evaluation: Evaluation) -> None:
     assert ceilings["text_to_video_r1_ceiling_without_motion"] <= ceilings["text_to_video_r1_ceiling"]
     assert any("up to 3.1 points" in note for note in evaluation.notes)
     assert Evaluation.model_validate_json(evaluation.to_bytes()) == evaluation
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": 6},
+        {"probe_test_clips": 255},
+        {"probe_heads": 8},
+        {"retrieval_clips": 41},
+        {"probe_rates": (2e-2,)},
+        {"probe_rates": (1e-2, 2e-2)},
+        {"probe_rates": (5e-3, 1e-2)},
+    ],
+)
+def test_an_evaluation_answers_its_own_options_and_no_others(evaluation: Evaluation, change: dict[str, Any]) -> None:
+    assert answers(evaluation, SMALL)
+    assert not answers(evaluation, replace(SMALL, **change))
+
+
+def test_an_evaluation_that_chose_among_more_rates_is_another(evaluation: Evaluation) -> None:
+    told = evaluation.model_copy(update={"settings": evaluation.settings | {"probe_rate_2": 0.02}})
+    assert not answers(told, SMALL)
+    assert answers(told, replace(SMALL, probe_rates=(1e-2, 2e-2)))
 
 
 def test_a_row_depends_on_its_subject_alone(evaluation: Evaluation, blind: KnowingSubject) -> None:

@@ -35,8 +35,11 @@ def test_one_seed() -> None:
 
 
 def test_several_seeds_are_mean_and_deviation() -> None:
-    found = markdown_table([evaluation(1, 0.40), evaluation(2, 0.50), evaluation(3, 0.45)], summary_only=True)
-    assert found.splitlines()[2:] == ["| motion, mean | 33.3 | 45.0 ± 5.0 | 0.0 ± 0.0 |"]
+    found = markdown_table([evaluation(1, 0.40), evaluation(2, 0.50), evaluation(3, 0.45)])
+    assert found.splitlines()[2:] == [
+        "| motion, mean | 33.3 | 45.0 ± 5.0 | 0.0 ± 0.0 |",
+        "| speed | 50.0 | 100.0 ± 0.0 | - |",
+    ]
 
 
 def test_refuses_what_does_not_belong_together() -> None:

@@ -37,7 +37,15 @@ def test_stages_lie_in_the_run_unless_told_otherwise(tmp_path: Path) -> None:
     assert second.teacher_folder == tmp_path / "run" / "models" / "stage1"
 
 
+def test_a_mixture_is_parts_in_any_unit(tmp_path: Path) -> None:
+    assert load_train_config(write(tmp_path)).parts is None
+    found = load_train_config(write(tmp_path, mixture={"stock": 0.25, "crawl": 3}))
+    assert found.parts == {"stock": 250_000, "crawl": 3_000_000}
+
+
 WRONG = {
+    "a mixture of nothing": ({"mixture": {}}, "mixture: Dictionary should have at least 1 item"),
+    "a part of nothing": ({"mixture": {"stock": 0}}, "mixture.stock: Input should be greater than or equal to"),
     "no stage": ({"stage": ...}, "stage: missing; add it (docs/training.md shows each key)"),
     "stage 3": ({"stage": 3}, "stage: Input should be 1 or 2"),
     "unknown key": ({"step": 3}, "step: unknown key; check the spelling against docs/training.md"),

@@ -7,11 +7,16 @@ import torch
 from training.loop.precision import Precision, repeatable, resolve_precision
 
 
+def settings() -> tuple[int, bool, bool]:
+    fills = torch.utils.deterministic.fill_uninitialized_memory
+    return torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), fills
+
+
 def test_threads_and_order_are_set_and_set_back() -> None:
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    before = settings()
     with repeatable(1):
-        assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == (1, True)
-    assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == before
+        assert settings() == (1, True, False)
+    assert settings() == before
 
 
 def test_auto_is_what_the_processor_multiplies() -> None:

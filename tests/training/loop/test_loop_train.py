@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from curation.displays import NoDisplay
+from curation.manifests import commit_manifest
+from curation.store import LocalStore
 from schemas.config_file import ConfigError
 from tests.training.loop.loop_builders import RATE, silent, stage_one, stage_two
 from training.data import ManifestRefused, manifest_digest, read_run_manifest
@@ -95,7 +98,15 @@ def test_checkpoints_state_the_manifest_and_only_the_newest_stay(world_run: Path
     newest = newest_checkpoint(first)
     assert newest is not None
     assert newest.facts.identity["manifest_sha256"] == manifest_digest(read_run_manifest(world_run))
-    assert any((first / "tensorboard").iterdir())
+    assert sorted(path.name for path in first.iterdir()) == [FOLDER, "metrics.jsonl", "summary.json", "tensorboard"]
+
+
+def test_tensorboard_shows_what_the_metrics_say(first: Path) -> None:
+    board = EventAccumulator(str(first / "tensorboard")).Reload()
+    lines = read_metrics(first)
+    for name in ("loss", "lr", "grad_norm", "temperature", "accuracy"):
+        shown = [(event.step, event.value) for event in board.Scalars(name)]
+        assert shown == [(line["step"], pytest.approx(line[name], rel=1e-6)) for line in lines], name
 
 
 def test_a_finished_stage_is_not_trained_again(world_run: Path, first: Path) -> None:
@@ -107,6 +118,23 @@ def test_a_finished_stage_is_not_trained_again(world_run: Path, first: Path) -> 
 def test_another_training_is_not_mixed_in(world_run: Path, first: Path) -> None:
     with pytest.raises(OtherTraining, match=r"another training \(other config\); allowed: an empty folder"):
         train(stage_one(world_run, first, seed=5), silent)
+
+
+def test_another_manifest_is_another_training_and_the_pinned_one_goes_on(
+    world_run: Path, first: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(world_run, run)
+    with pytest.raises(Stop):
+        train(stage_one(run, tmp_path / "out"), lambda title: StopsAt(3))
+    old = read_run_manifest(run)
+    commit_manifest(LocalStore(run), old.model_copy(update={"shards": old.shards[:-1]}))
+    with pytest.raises(OtherTraining, match=r"\(other manifest_sha256, manifest_version\)"):
+        train(stage_one(run, tmp_path / "out"), silent)
+    config = stage_one(run, tmp_path / "out", manifest=1)
+    train(config, silent)
+    assert curve(config.folder) == curve(first)
+    assert open_stage_one(config.folder).weights_sha256 == open_stage_one(first).weights_sha256
 
 
 def test_a_damaged_checkpoint_is_said(world_run: Path, first: Path, tmp_path: Path) -> None:
@@ -155,6 +183,8 @@ def test_no_global_random_state_is_touched(world_run: Path, tmp_path: Path) -> N
     torch.manual_seed(4)
     before = torch.get_rng_state()
     train(stage_one(world_run, tmp_path / "one", steps=1), silent)
+    train(stage_two(world_run, tmp_path / "two", tmp_path / "one", steps=1), silent)
+    open_stage_two(tmp_path / "two")
     assert torch.equal(torch.get_rng_state(), before)
 
 

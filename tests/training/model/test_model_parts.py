@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from training.model import AttentionPool, EncoderConfig, TextConfig, VideoEncoder, VideoTextModel
-from training.model.layers import Block
+from training.model.layers import Block, joint_linear, new_linear
 from training.model.positions import resize_grid, resize_line, resize_weights
 
 
@@ -117,6 +117,16 @@ def test_padding_and_what_stands_in_it_change_no_text() -> None:
         long = model.embed_text(ids + 9 * paddings, paddings)
     assert torch.allclose(short, long, atol=1e-6)
     assert torch.allclose(long.norm(dim=-1), torch.ones(1))
+
+
+def test_layers_by_one_product_are_the_layers_in_their_order() -> None:
+    torch.manual_seed(0)
+    layers = [new_linear(6, 4) for _ in range(3)]
+    for layer in layers:
+        torch.nn.init.normal_(layer.bias)
+    x = torch.randn(2, 5, 6)
+    for found, layer in zip(joint_linear(x, *layers), layers, strict=True):
+        torch.testing.assert_close(found, layer(x))
 
 
 def test_every_weight_gets_a_gradient() -> None:

@@ -7,10 +7,12 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
 from training.data import ClipBatch
 from training.data.tokens import learn_tokenizer
 from training.model import EncoderConfig, TextConfig, VideoTextModel
+from training.model.layers import Block, OffsetLayerNorm
 from training.objectives import (
     ContrastiveObjective,
     ContrastiveParts,
@@ -69,11 +71,19 @@ def test_stage_one_sees_only_the_tubes_that_stay() -> None:
     assert seen == [torch.Size((6, 1, 8))]
 
 
-def test_a_scale_is_capped() -> None:
-    parts = ContrastiveParts(video_text())
+def test_a_scale_is_capped_after_each_step_and_comes_back_from_the_cap() -> None:
+    objective = ContrastiveObjective(ContrastiveParts(video_text()), TOKENIZER, 0.5)
+    scale = objective.trained.scale
     with torch.no_grad():
-        parts.scale.log_scale.fill_(9.0)
-    assert parts.scale().item() == 100.0
+        scale.log_scale.fill_(9.0)
+    objective.after_step()
+    assert scale().item() == pytest.approx(100.0, rel=1e-6)
+    # Weights that know nothing pair wrong, so the loss wants a lower scale; at the cap it must be able to say so.
+    objective.loss(batch(), generator()).total.backward()
+    assert scale.log_scale.grad is not None and scale.log_scale.grad > 0
+    torch.optim.SGD([scale.log_scale], lr=0.01).step()
+    objective.after_step()
+    assert scale().item() < 100.0
 
 
 def test_a_clip_without_a_text_is_refused_in_stage_one() -> None:
@@ -91,6 +101,48 @@ def test_the_student_starts_as_its_teacher_and_only_it_learns() -> None:
     assert all(weight.grad is None for weight in model.parameters())
     assert all(weight.grad is not None for weight in objective.trained.parameters())
     assert not model.video_model.training
+
+
+def test_the_student_sees_only_the_tubes_that_stay_and_its_teacher_all() -> None:
+    objective, model = stage_two(masked_share=0.75)
+    seen: dict[str, list[torch.Size]] = {}
+
+    def watch(name: str, module: nn.Module) -> None:
+        module.register_forward_hook(lambda _, inputs, __: seen.setdefault(name, []).append(inputs[0].shape))
+
+    watch("student", objective.trained.student.spatial_layers[0])
+    watch("teacher", model.video_model.vision_model.spatial_layers[0])
+    watch("local decoder", objective.trained.local_decoder)
+    watch("global decoder", objective.trained.global_decoder)
+    objective.loss(batch(), generator())
+    # 3 clips of 2 frames; one of four positions stays, so a decoder gets 2 x 1 visible tokens of a clip.
+    assert seen == {
+        "student": [torch.Size((6, 1, 8))],
+        "teacher": [torch.Size((6, 4, 8))],
+        "local decoder": [torch.Size((3, 2, 8))],
+        "global decoder": [torch.Size((3, 2, 8))],
+    }
+
+
+class SaysTheTeacher(nn.Module):
+    """A local decoder that knows the teacher's tokens, moved by some places."""
+
+    def __init__(self, tokens: Tensor, moved: int) -> None:
+        super().__init__()
+        self._said = tokens.roll(moved, dims=1)
+
+    def forward(self, visible: Tensor, order: Tensor) -> Tensor:
+        return self._said
+
+
+@pytest.mark.parametrize(("moved", "right"), [(0, True), (1, False)], ids=["each at its place", "one place on"])
+def test_slot_i_must_say_the_teachers_token_of_place_i(moved: int, right: bool) -> None:
+    objective, model = stage_two()
+    with torch.no_grad():
+        tokens = model.video_model.vision_model(torch.from_numpy(batch().frames).float() / 255).tokens
+    objective.trained.register_module("local_decoder", SaysTheTeacher(tokens, moved))
+    local = objective.loss(batch(), generator()).terms["local"].item()
+    assert (abs(local) < 1e-6) == right
 
 
 def test_both_distances_count_alike_and_stand_beside_the_trivial_ones() -> None:
@@ -112,6 +164,37 @@ def test_a_step_is_a_function_of_its_generator() -> None:
     objective, _ = stage_two()
     first, again, other = (objective.loss(batch(), generator(seed)).total.item() for seed in (1, 1, 2))
     assert first == again != other
+
+
+def watched(root: nn.Module, kind: type[nn.Module], into: dict[str, tuple[Tensor, Tensor]]) -> None:
+    """Keep what goes into and comes out of every module of a kind, by name."""
+
+    def keep(name: str, inputs: Tensor, outputs: Tensor) -> None:
+        into[name] = (inputs.detach(), outputs.detach())
+
+    for name, module in root.named_modules():
+        if isinstance(module, kind):
+            module.register_forward_hook(lambda _, inputs, outputs, name=name: keep(name, inputs[0], outputs))
+
+
+def test_norms_and_what_layers_add_to_are_float32_where_products_are_bfloat16() -> None:
+    first = ContrastiveObjective(ContrastiveParts(video_text()), TOKENIZER, 0.5)
+    second, _ = stage_two()
+    norms: dict[str, tuple[Tensor, Tensor]] = {}
+    blocks: dict[str, tuple[Tensor, Tensor]] = {}
+    watched(nn.ModuleDict({"one": first.trained, "two": second.trained}), OffsetLayerNorm, norms)
+    watched(nn.ModuleDict({"one": first.trained, "two": second.trained}), Block, blocks)
+    with torch.autocast("cpu", torch.bfloat16):
+        first.loss(batch(), generator())
+        second.loss(batch(), generator())
+    assert {name: out.dtype for name, (_, out) in norms.items() if out.dtype != torch.float32} == {}
+    streams = {name: {into.dtype, out.dtype} for name, (into, out) in blocks.items()}
+    assert {name: types for name, types in streams.items() if types != {torch.float32}} == {}
+    assert {"one.model.video_model.head_layernorm", "two.global_decoder.layernorm"} <= norms.keys()
+    # This one stands right behind a product: it takes bfloat16 and must not norm in it.
+    into, out = norms["one.model.video_model.head_layernorm"]
+    assert into.dtype == torch.bfloat16
+    assert torch.equal(out, first.trained.model.video_model.head_layernorm(into.float()))
 
 
 def test_the_teacher_is_frozen_twice_over() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,8 @@ from schemas.corpus import CorpusConfig
 from schemas.records import Record, Reject
 
 GOLDEN = Path(__file__).parent / "golden"
+# repository@commit file
+CITED = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{7} \S+")
 LICENCE = {"name": "CC0-1.0", "basis": "own", "terms": "made for a test"}
 PAGE = "https://www.youtube.com/watch?v="
 
@@ -163,8 +168,8 @@ EXPECTED: dict[str, tuple[str, dict[str, Any], list[Told]]] = {
         "nVbIUDjzWY4.csv",
         {"text_kinds": ["asr"]},
         [
-            (PAGE + "nVbIUDjzWY4", 410_000, 3_910_000, ["check pic tonight pick"]),
             ("span_empty", "line 3"),
+            (PAGE + "nVbIUDjzWY4", 410_000, 3_910_000, ["check pic tonight pick"]),
         ],
     ),
     "yttemporal": (
@@ -207,6 +212,13 @@ def test_a_file_of_each_form(case: str) -> None:
             assert found == wanted
 
 
+LONG_CHUNK = json.dumps(
+    {
+        "info": {"id": "a"},
+        "subtitles": [{"word": "a", "time": number} for number in range(2_001)],
+        "denoised": [{"noisyasr": "a " * 2_001, "cleanasr": "a " * 2_001}],
+    }
+)
 # What one bad file or row must not do: stop the job, or become the whole of a video. (format, content, reasons)
 BAD: dict[str, tuple[str, str, list[str]]] = {
     "a document that is cut off": (
@@ -239,6 +251,12 @@ BAD: dict[str, tuple[str, str, list[str]]] = {
         '{"info": {"id": "a"}, "subtitles": [], "denoised": [{"noisyasr": "a b", "cleanasr": "A b."}]}',
         ["row_unreadable"],
     ),
+    "a chunk too long to align": ("yttemporal", LONG_CHUNK, ["row_unreadable"]),
+    "more segments than a day of speech has": (
+        "howto100m",
+        json.dumps({"a": {"start": list(range(20_001)), "end": list(range(1, 20_002)), "text": ["Yes."] * 20_001}}),
+        ["row_unreadable"],
+    ),
 }
 
 
@@ -267,7 +285,7 @@ def test_rows_are_told_apart_and_places_name_the_file(case: str) -> None:
 
 def test_each_adapter_says_where_its_form_was_seen() -> None:
     for adapter in ADAPTERS:
-        assert adapter.title and len(adapter.cites) > 20
+        assert adapter.title and (adapter.name == "wts" or CITED.search(adapter.cites)), adapter.cites
     assert [adapter.name for adapter in ADAPTERS] == sorted(adapter.name for adapter in ADAPTERS)
 
 
@@ -283,10 +301,54 @@ def test_a_real_file_of_yttemporal(realpack: Path) -> None:
     assert "Lemon Tomato Penne Pasta I Frankie Celenza" in {text.text for text in first.texts}
 
 
+def test_cleaned_words_take_the_times_of_the_heard_ones(tmp_path: Path) -> None:
+    heard = (("um", 0.0), ("so", 0.5), ("today", 4.0), ("we", 4.5), ("uh", 5.0), ("cook", 7.0), ("pasta", 7.5))
+    video = {
+        "info": {"id": "a"},
+        "subtitles": [{"word": word, "time": time} for word, time in heard],
+        "denoised": [
+            {"noisyasr": "um so today", "cleanasr": "So. Today"},
+            {"noisyasr": "we uh cook pasta", "cleanasr": "we cook some pasta."},
+        ],
+    }
+    path = tmp_path / "file.jsonl"
+    path.write_text(json.dumps(video))
+    found = read("yttemporal", path, {"text_kinds": ["asr"], "transcripts": {"offsets_s": []}})
+    assert [told(item) for item in found] == [
+        (PAGE + "a", 500_000, 1_500_000, ["So."]),
+        (PAGE + "a", 4_000_000, 8_500_000, ["Today we cook some pasta."]),
+    ]
+
+
+def test_a_cleaned_form_that_runs_on_after_the_speech_is_cut_off(tmp_path: Path) -> None:
+    denoised = [{"noisyasr": "hello", "cleanasr": "Hello " + "and on " * 30}]
+    video = {"info": {"id": "a"}, "subtitles": [{"word": "hello", "time": 1.0}], "denoised": denoised}
+    path = tmp_path / "file.jsonl"
+    path.write_text(json.dumps(video))
+    options = {"text_kinds": ["asr"], "transcripts": {"offsets_s": [], "words": 100}}
+    (found,) = read("yttemporal", path, options)
+    assert isinstance(found, Record)
+    assert (found.start_us, found.end_us) == (1_000_000, 2_969_696)
+    assert len(found.texts[0].text.split()) == 33
+
+
 def test_real_files_of_howto100m(realpack: Path) -> None:
     path = realpack / "metadata" / "howto100m" / "small_train_captions" / "*.csv"
     items = read("howto100m_csv", path, {"text_kinds": ["asr"]})
     records = [item for item in items if isinstance(item, Record)]
-    assert len(items) == 11_173
-    assert len(records) > 11_000
+    assert len(items) == len(records) == 3_066, "11,173 lines of 100 videos, cut into segments"
     assert len({record.locator for record in records}) == 100
+
+
+@pytest.mark.parametrize("name", ["sub/XyzXyzXyz01.csv", "sub/deep/XyzXyzXyz01.csv.gz"])
+def test_a_video_of_howto100m_is_named_by_its_file(name: str, tmp_path: Path) -> None:
+    content = b"start,end,text\n1,2,stir it\nsoon,3,lost\n2,4.5,well\n"
+    path = tmp_path / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    options = {"text_kinds": ["asr"], "transcripts": {"offsets_s": [3.0]}}
+    rejected, record = read("howto100m_csv", tmp_path / "**" / f"*{''.join(path.suffixes)}", options)
+    assert isinstance(rejected, Reject) and isinstance(record, Record)
+    assert (record.locator, record.start_us, record.end_us) == (PAGE + "XyzXyzXyz01", 1_000_000, 4_500_000)
+    assert [text.text for text in record.texts] == ["stir it well"]
+    assert "line 3" in rejected.input and rejected.reason.value == "row_unreadable"

@@ -1,0 +1,147 @@
+"""What finding copies by frame hashes costs at scale: time, memory, growth, a hot bucket, new clips beside old ones.
+
+    python -m benchmarks.perceptual [--clips 1000000] [--runs 1]
+
+Clips are made up: five seconds of four hashes each, of which about 24 of 256 bits change from one to the next; every
+tenth clip is another encoding of one before it (2 % of its bits turned), cut up to a second later. Each measurement is
+`find_pairs` in a process of its own:
+
+growth  a quarter of the clips and all of them: CPU seconds per clip of all over those of the quarter (target 1.25)
+hot     a quarter of the clips, of which a fifth show one title for a moment, over as many without it (target 1.5)
+base    the copies as new clips beside all others as old ones, over comparing all of them with all
+
+Prints wall and CPU seconds, peak memory and the share of planted copies that was found; ends with 1 where a target is
+missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from curation.duplicates.perceptual import find_pairs
+from curation.duplicates.perceptual_options import PerceptualOptions
+from curation.duplicates.signatures import HASH_WORDS, Signatures
+
+HASHES, COPY_EVERY, MOVING, TURNED = 20, 10, 24 / 256, 0.02
+HOT_SHARE = 5
+QUALITY = 80
+GROWTH_TARGET, HOT_TARGET = 1.25, 1.5
+_BLOCK = 4_000
+
+
+def make_signatures(clips: int, *, hot: bool, seed: int = 1) -> Signatures:
+    """Return clips of which every tenth is a copy of the one before it; with `hot`, a fifth show one title."""
+    rng = np.random.default_rng(seed)
+    words = np.empty((clips * HASHES, HASH_WORDS), dtype=np.uint64)
+    title = _packed(rng.random((1, 256)) < 0.5)[0]
+    for start in range(0, clips, _BLOCK):
+        count = min(_BLOCK, clips - start)
+        bits = rng.random((count, HASHES, 256), dtype=np.float32) < MOVING
+        bits[:, 0] = rng.random((count, 256), dtype=np.float32) < 0.5
+        shown = np.logical_xor.accumulate(bits, axis=1)
+        copies = np.arange(COPY_EVERY - 1, count, COPY_EVERY)
+        for copy, late in zip(copies, rng.integers(0, 5, len(copies)), strict=True):
+            kept = shown[copy - 1, late:]
+            shown[copy, : HASHES - late] = kept ^ (rng.random(kept.shape, dtype=np.float32) < TURNED)
+        block = _packed(shown.reshape(-1, 256)).reshape(count, HASHES, HASH_WORDS)
+        if hot:
+            block[::HOT_SHARE, 0] = title
+        words[start * HASHES : (start + count) * HASHES] = block.reshape(-1, HASH_WORDS)
+    starts = np.arange(clips + 1, dtype=np.int64) * HASHES
+    return Signatures(starts=starts, words=words, quality=np.full(len(words), QUALITY, dtype=np.uint8))
+
+
+def _packed(bits: np.ndarray) -> np.ndarray:
+    """bool [n, 256] -> uint64 [n, 4]."""
+    return np.packbits(bits, axis=1, bitorder="little").view("<u8").astype(np.uint64)
+
+
+def part(signatures: Signatures, wanted: np.ndarray) -> Signatures:
+    """Return the clips that a bool [clips] names, under their numbers."""
+    words = signatures.words.reshape(-1, HASHES, HASH_WORDS)[wanted]
+    return Signatures(
+        starts=np.arange(len(words) + 1, dtype=np.int64) * HASHES,
+        words=words.reshape(-1, HASH_WORDS),
+        quality=np.full(words.shape[0] * HASHES, QUALITY, dtype=np.uint8),
+        clips=np.flatnonzero(wanted),
+    )
+
+
+def measure(clips: int, kind: str) -> dict[str, Any]:
+    """Be the process of one measurement."""
+    signatures = make_signatures(clips, hot=kind == "hot")
+    new, known = signatures, None
+    if kind == "base":
+        is_new = np.arange(clips) % COPY_EVERY == COPY_EVERY - 1
+        new, known = part(signatures, is_new), part(signatures, ~is_new)
+        del signatures
+    begun = time.monotonic(), time.process_time()
+    found = find_pairs(new, PerceptualOptions(), known)
+    counts = found.counts
+    if known is not None:
+        counts += find_pairs(new, PerceptualOptions()).counts
+    spent = time.monotonic() - begun[0], time.process_time() - begun[1]
+    planted = np.arange(COPY_EVERY - 1, clips, COPY_EVERY)
+    later, earlier = np.maximum(found.first, found.second), np.minimum(found.first, found.second)
+    told = np.isin(planted * clips + planted - 1, later * clips + earlier)
+    peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return {
+        "kind": kind,
+        "clips": clips,
+        "wall_s": round(spent[0], 1),
+        "cpu_s": round(spent[1], 1),
+        "peak_mb": int(peak.split()[1]) // 1_000,
+        "pairs": len(found),
+        "compared": counts.pairs,
+        "left_out": counts.left_out,
+        "found": round(float(told.mean()), 4),
+    }
+
+
+def _run(clips: int, kind: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.perceptual", "--clips", str(clips), "--kind", kind]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    facts: dict[str, Any] = json.loads(done.stdout)
+    sys.stdout.write(json.dumps(facts) + "\n")
+    sys.stdout.flush()
+    return facts
+
+
+def main() -> int:
+    """Measure, print, and say whether the targets are met."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clips", type=int, default=1_000_000)
+    parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument("--kind", choices=("spread", "hot", "base"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.kind:
+        sys.stdout.write(json.dumps(measure(options.clips, options.kind)) + "\n")
+        return 0
+    growth, hot, base = [], [], []
+    for _ in range(options.runs):
+        quarter, whole = _run(options.clips // 4, "spread"), _run(options.clips, "spread")
+        growth.append(whole["cpu_s"] / quarter["cpu_s"] / 4)
+        hot.append(_run(options.clips // 4, "hot")["cpu_s"] / quarter["cpu_s"])
+        base.append(_run(options.clips, "base")["cpu_s"] / whole["cpu_s"])
+    ratios = {name: statistics.median(own) for name, own in (("growth", growth), ("hot", hot), ("base", base))}
+    quarter_clips = options.clips // 4
+    sys.stdout.write(
+        f"cost per clip, {options.clips:,} against {quarter_clips:,}: {ratios['growth']:.2f}x "
+        f"(target {GROWTH_TARGET})\n"
+        f"a hot bucket with a fifth of the clips: {ratios['hot']:.2f}x (target {HOT_TARGET})\n"
+        f"a tenth new beside the others: {ratios['base']:.2f}x of comparing all\n"
+    )
+    return 0 if ratios["growth"] <= GROWTH_TARGET and ratios["hot"] <= HOT_TARGET else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
