@@ -19,11 +19,11 @@ EXIT_DONE, EXIT_CHECK_FAILED, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 Command = Callable[[argparse.Namespace, tuple[str, ...]], int]
 
 
-def inspecting(name: str) -> Command:
-    """Return a command of `pipelines.inspecting`, which is imported when it runs: `--help` waits for nothing."""
+def inspecting(name: str, module: str = "pipelines.inspecting") -> Command:
+    """Return a command of a module, which is imported when it runs: `--help` waits for nothing."""
 
     def run(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
-        return int(getattr(importlib.import_module("pipelines.inspecting"), name)(arguments, flags))
+        return int(getattr(importlib.import_module(module), name)(arguments, flags))
 
     return run
 
@@ -162,9 +162,14 @@ def _add_run_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     page = add("dashboard", inspecting("run_dashboard"), "the page over a run's statistics")
     words = "exit 0 only if everything on disk is what the manifest says"
     verify = add("verify", inspecting("run_verify"), words)
-    for command in (stats, labels, page, verify):
+    diff = add("diff", inspecting("run_diff", "pipelines.versions"), "what differs between two versions of the shards")
+    prune = add("prune", inspecting("run_prune", "pipelines.versions"), "remove old versions of the shards")
+    for command in (stats, labels, page, verify, diff, prune):
         command.add_argument("run_folder", type=Path, metavar="RUN")
-    for command in (stats, verify):
+    diff.add_argument("before", metavar="vA")
+    diff.add_argument("after", metavar="vB")
+    prune.add_argument("--keep", type=int, required=True, metavar="N", help="how many versions stay")
+    for command in (stats, verify, diff):
         command.add_argument("--json", action="store_true", help="print JSON only")
     stats.add_argument("--openmetrics", type=Path, default=None, metavar="FILE", help="write metrics for Prometheus")
     stats.add_argument("--csv", type=Path, default=None, metavar="DIR", help="write each table as a CSV file")
@@ -174,6 +179,8 @@ def _add_run_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     page.add_argument("--serve", action="store_true", help="serve it with its clips; people can label them")
     page.add_argument("--port", type=int, default=8765, help="of --serve (default: 8765)")
     page.add_argument("--host", default="127.0.0.1", help="of --serve (default: this machine only)")
+    words = "decode as many clips, chosen by their digests, or `all` (default: 16)"
+    verify.add_argument("--decode", default="16", metavar="N", help=words)
     verify.add_argument("--clean", action="store_true", help="remove what no manifest, unit or sample owns")
     hashes = add("hashes", inspecting("run_hashes"), "hashes of a benchmark's videos, to decontaminate against")
     hashes.add_argument("folder", type=Path, metavar="FOLDER")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pydantic import ValidationError
+
 from curation.store import Store
 from schemas.canonical import sha256_hex
-from schemas.manifest import LatestPointer, Manifest
+from schemas.config_file import ConfigError
+from schemas.manifest import MANIFEST_SCHEMA, LatestPointer, Manifest
 from schemas.run import LATEST_JSON, MANIFEST_NAME, manifest_path
 
 
@@ -19,8 +22,17 @@ def read_manifest(store: Store, version: int) -> Manifest:
 
     Raises:
         FileNotFoundError: it is not there.
+        ConfigError: it cannot be read, for example because an earlier version of clipstrata wrote it.
     """
-    return Manifest.model_validate_json(store.read(manifest_path(version)))
+    path = manifest_path(version)
+    try:
+        return Manifest.model_validate_json(store.read(path))
+    except ValidationError as error:
+        place = ".".join(map(str, error.errors()[0]["loc"]))
+        raise ConfigError(
+            f"{path}: cannot be read ({place}: {error.errors()[0]['msg']}); allowed: {MANIFEST_SCHEMA}; "
+            "build again, which writes a new version"
+        ) from error
 
 
 def read_pointer(store: Store) -> LatestPointer | None:
@@ -43,7 +55,8 @@ def commit_manifest(store: Store, draft: Manifest) -> Manifest:
     versions = manifest_versions(store)
     last = versions[-1] if versions else 0
     manifest = draft.model_copy(update={"version": last})
-    if not versions or read_manifest(store, last) != manifest:
+    # Compared as bytes, so that a last version of an older schema is simply another one.
+    if not versions or store.read(manifest_path(last)) != manifest.to_bytes():
         manifest = draft.model_copy(update={"version": last + 1})
         store.create(manifest_path(manifest.version), manifest.to_bytes())
     pointer = LatestPointer(

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
+
+from curation.disk import Disk
 
 COPY_CHUNK_BYTES = 1 << 20
 
@@ -50,12 +52,27 @@ class Store(Protocol):
 
     def scratch(self, purpose: str) -> Path: ...
 
+    def scratch_file(self, purpose: str) -> ScratchFile: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScratchFile:
+    """A new file for unfinished work, open for writing."""
+
+    path: Path
+    file: BinaryIO
+
 
 class LocalStore:
-    """A run in a local folder."""
+    """A run in a local folder.
 
-    def __init__(self, root: Path | str) -> None:
+    Args:
+        disk: what the folder lies on.
+    """
+
+    def __init__(self, root: Path | str, disk: Disk | None = None) -> None:
         self.root = Path(root).resolve()
+        self.disk = disk or Disk()
 
     def _at(self, path: str) -> Path:
         return self.root / path
@@ -85,7 +102,7 @@ class LocalStore:
         temporary = self._write_temporary(data)
         target = self._at(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(temporary, target)
+        self.disk.rename(temporary, target)
 
     def create(self, path: str, data: bytes) -> None:
         """Write a file only if it is absent; the same content twice is one write.
@@ -98,14 +115,14 @@ class LocalStore:
         temporary = self._write_temporary(data)
         try:
             # A hard link is the one atomic "create only if absent" of a complete file that POSIX offers.
-            os.link(temporary, target)
+            self.disk.link(temporary, target)
         except FileExistsError:
             if target.read_bytes() != data:
                 raise StoreConflict(
                     f"{path} exists with other content; another build wrote it first: run the command again"
                 ) from None
         finally:
-            temporary.unlink()
+            self.disk.remove(temporary)
 
     def adopt(self, local: Path, path: str, sha256: str) -> None:
         """Move a finished local file into the store and read it back.
@@ -118,12 +135,11 @@ class LocalStore:
         if not target.is_file() or self.sha256(path) != sha256:
             target.parent.mkdir(parents=True, exist_ok=True)
             temporary = self.scratch("adopt") / uuid.uuid4().hex
-            shutil.move(local, temporary)
-            with temporary.open("rb") as file:
-                os.fsync(file.fileno())
-            os.replace(temporary, target)
+            self.disk.move(local, temporary)
+            self.disk.flush_path(temporary)
+            self.disk.rename(temporary, target)
         else:
-            local.unlink()
+            self.disk.remove(local)
         found = self.sha256(path)
         if found != sha256:
             raise StoreDamage(f"{path} reads back as {found}, written was {sha256}; check the disk and run again")
@@ -134,7 +150,7 @@ class LocalStore:
 
     def delete(self, path: str) -> None:
         """Remove a file; one that is not there is no error."""
-        self._at(path).unlink(missing_ok=True)
+        self.disk.remove(self._at(path))
 
     def list(self, folder: str) -> Iterator[str]:
         """Yield the paths of all files under a folder, sorted."""
@@ -156,14 +172,18 @@ class LocalStore:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    def scratch_file(self, purpose: str) -> ScratchFile:
+        """Return a new file in such a folder; whoever asked for it closes it."""
+        # The name is random because two processes may write the same file at once.
+        path = self.scratch(purpose) / uuid.uuid4().hex
+        return ScratchFile(path=path, file=self.disk.create(path))
+
     def _write_temporary(self, data: bytes) -> Path:
-        # The name is random because two processes may write the same file at once; it never outlives the write.
-        temporary = self.scratch("write") / uuid.uuid4().hex
-        with temporary.open("wb") as file:
+        temporary = self.scratch_file("write")
+        with temporary.file as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        return temporary
+            self.disk.flush(file)
+        return temporary.path
 
 
 def file_sha256(path: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from curation.store import Store
@@ -38,11 +38,16 @@ class TextScores:
 
 @dataclass(frozen=True, kw_only=True)
 class WholeSample:
-    """What a shard holds of a sample beside its media: the sample's row, its texts and their scores."""
+    """What a shard holds of a sample beside its media: the sample's row, its texts and their scores.
+
+    Attributes:
+        embedding: the clip's vector as little-endian float16, where it was asked for.
+    """
 
     unit: str
     row: dict[str, Any]
     texts: tuple[dict[str, Any], ...]
+    embedding: bytes | None = None
 
 
 def read_part(store: Store, commit: UnitCommit, kind: str) -> list[dict[str, Any]]:
@@ -69,8 +74,10 @@ def _scores_by_sample(rows: list[dict[str, Any]]) -> dict[str, tuple[TextScores,
     return {sample: tuple(texts) for sample, texts in by_sample.items()}
 
 
-def read_whole(store: Store, commit: UnitCommit) -> Iterator[WholeSample]:
-    """Yield the samples of a unit with their texts and scores."""
+def read_whole(store: Store, commit: UnitCommit, *, with_embeddings: bool = False) -> Iterator[WholeSample]:
+    """Yield the samples of a unit with their texts and scores, and with the clips' embeddings where asked for."""
+    rows = read_part(store, commit, "embeddings") if with_embeddings else []
+    vectors = {row["media_sha256"]: row["vector"] for row in rows}
     scores = {
         text.text_id: text for texts in _scores_by_sample(read_part(store, commit, "scores")).values() for text in texts
     }
@@ -90,7 +97,8 @@ def read_whole(store: Store, commit: UnitCommit) -> Iterator[WholeSample]:
     for row in kept_samples(store, commit):
         # Hashes of frames are for finding duplicates, and no part of a shard.
         facts = {name: value for name, value in row.items() if name not in ("frame_hashes", "hash_quality")}
-        yield WholeSample(unit=commit.unit, row=facts, texts=tuple(texts[row["sample_id"]]))
+        vector = vectors.get(row["media_sha256"])
+        yield WholeSample(unit=commit.unit, row=facts, texts=tuple(texts[row["sample_id"]]), embedding=vector)
 
 
 def merge_whole(tellings: Sequence[WholeSample]) -> WholeSample:
@@ -102,7 +110,7 @@ def merge_whole(tellings: Sequence[WholeSample]) -> WholeSample:
     texts = {text["text_id"]: text for whole in reversed(ordered) for text in whole.texts}
     records = sorted({record for whole in ordered for record in whole.row["record_ids"]})
     row = {**ordered[0].row, "record_ids": records}
-    return WholeSample(unit=ordered[0].unit, row=row, texts=tuple(texts[text_id] for text_id in sorted(texts)))
+    return replace(ordered[0], row=row, texts=tuple(texts[text_id] for text_id in sorted(texts)))
 
 
 def all_rejects(store: Store, commits: Iterable[UnitCommit]) -> Counter[tuple[str, str, str, str]]:

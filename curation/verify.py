@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import tarfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TypeVar
-
-from pydantic import BaseModel, ValidationError
+from collections.abc import Sequence
 
 from curation.manifests import manifest_versions
 from curation.score_cache import cache_group
@@ -16,52 +11,37 @@ from curation.store import LocalStore
 from curation.unit_parts import read_unit
 from curation.unit_reading import read_part
 from curation.verify_duplicates import duplicate_problems
+from curation.verify_report import VerifyReport
+from curation.verify_selection import verify_decoding, verify_selection
+from curation.verify_shards import verify_shards
 from schemas.arrow import RECORDS, SAMPLES, SELECTION, read_rows
 from schemas.canonical import sha256_hex
 from schemas.corpus import CorpusConfig
-from schemas.ids import ID_PATTERN
 from schemas.ledger import Ledger, LedgerError
-from schemas.manifest import LatestPointer, Manifest, ShardFacts
+from schemas.manifest import LatestPointer, Manifest, shard_files
 from schemas.reasons import Scope
 from schemas.run import LATEST_JSON, RUN_JSON, STATISTICS_JSON, RunState, clips_path, manifest_path, unit_path
-from schemas.shards import FACTS_SUFFIX, MEDIA_SUFFIX, MEMBER_SUFFIXES
 from schemas.statistics import Statistics
 from schemas.units import UnitCommit, UnitScores
 
-Model = TypeVar("Model", bound=BaseModel)
 
+def verify_run(store: LocalStore, config: CorpusConfig, decode: int = 0) -> VerifyReport:
+    """Recompute digests, sizes, counts, keys, texts and ledgers of a whole run.
 
-@dataclass
-class VerifyReport:
-    """What was found.
-
-    Attributes:
-        checked: what was looked at -> how many.
-        problems: one line per thing that is not as the manifest says; empty means all is well.
-        leftovers: files that no manifest, unit or sample owns; `--clean` removes them.
+    Args:
+        decode: how many clips of the last version are decoded as well, chosen by hash; ALL_CLIPS is every one.
     """
-
-    checked: dict[str, int] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
-    leftovers: list[str] = field(default_factory=list)
-
-    def count(self, what: str, number: int = 1) -> None:
-        """Count something that was looked at."""
-        self.checked[what] = self.checked.get(what, 0) + number
-
-
-def verify_run(store: LocalStore, config: CorpusConfig) -> VerifyReport:
-    """Recompute digests, sizes, counts, keys and ledgers of a whole run."""
     report = VerifyReport()
     commits = _verify_units(store, _scoring(store, report), report)
     units_are_whole = not report.problems
     _verify_media(store, commits, report)
-    manifests = _verify_manifests(store, report)
+    manifests = _verify_manifests(store, config, report)
     damaged = bool(report.problems)
     if manifests:
         _verify_ledgers(store, config, commits, manifests[-1], report)
         if units_are_whole:
             report.problems.extend(duplicate_problems(store, commits, config.duplicates))
+            verify_decoding(store, commits, decode, report)
     if damaged:
         # What a damaged unit or manifest owned cannot be known: nothing but unfinished work may be called left over.
         report.leftovers = list(store.list("tmp"))
@@ -74,17 +54,8 @@ def verify_run(store: LocalStore, config: CorpusConfig) -> VerifyReport:
 
 def _scoring(store: LocalStore, report: VerifyReport) -> str:
     """Return the name of the scoring that the run was judged by; none that fits where run.json does not say."""
-    state = _parsed(store, RUN_JSON, RunState, report)
+    state = report.parsed(store, RUN_JSON, RunState)
     return "" if state is None or state.scorer is None else state.scorer.scoring
-
-
-def _parsed(store: LocalStore, path: str, model: type[Model], report: VerifyReport) -> Model | None:
-    """Return a document of the run; one that cannot be read is a problem and None."""
-    try:
-        return model.model_validate_json(store.read(path))
-    except (ValidationError, OSError) as error:
-        report.problems.append(f"{path}: cannot be read ({type(error).__name__}); build again, or restore it")
-        return None
 
 
 def remove_leftovers(store: LocalStore, report: VerifyReport) -> int:
@@ -99,14 +70,14 @@ def _verify_units(store: LocalStore, scoring: str, report: VerifyReport) -> list
     _verify_scores(store, report)
     commits = []
     for path in store.list("units"):
-        own = _parsed(store, path, UnitCommit, report)
+        own = report.parsed(store, path, UnitCommit)
         if own is None:
             continue
         report.count("units")
         if path != unit_path(own.unit):
             report.problems.append(f"{path}: says that it is unit {own.unit}")
         _verify_clips(store, own, report)
-        whole = [_verify_file(store, part.path, part.bytes, part.sha256, report) for part in own.parts.values()]
+        whole = [report.check_file(store, part.path, part.bytes, part.sha256) for part in own.parts.values()]
         if not all(whole):
             continue
         _verify_unit_counts(store, own, report)
@@ -132,28 +103,14 @@ def _verify_scores(store: LocalStore, report: VerifyReport) -> None:
     for path in store.list("scores"):
         if not path.endswith(".json"):
             continue
-        scores = _parsed(store, path, UnitScores, report)
+        scores = report.parsed(store, path, UnitScores)
         if scores is None:
             continue
         for part in scores.parts.values():
-            _verify_file(store, part.path, part.bytes, part.sha256, report)
+            report.check_file(store, part.path, part.bytes, part.sha256)
         unit = unit_path(scores.unit)
         if not store.exists(unit) or store.sha256(unit) != scores.unit_sha256:
             report.problems.append(f"{path}: is not of the unit that is there; run ingest again")
-
-
-def _verify_file(store: LocalStore, path: str, size: int, sha256: str, report: VerifyReport) -> bool:
-    report.count("files")
-    if not store.exists(path):
-        report.problems.append(f"{path}: missing")
-        return False
-    if store.size(path) != size:
-        report.problems.append(f"{path}: {store.size(path)} bytes; written were {size}")
-        return False
-    if store.sha256(path) != sha256:
-        report.problems.append(f"{path}: its bytes changed (digest {store.sha256(path)[:12]}, written {sha256[:12]})")
-        return False
-    return True
 
 
 def _verify_unit_counts(store: LocalStore, commit: UnitCommit, report: VerifyReport) -> None:
@@ -186,59 +143,27 @@ def _verify_media(store: LocalStore, commits: Sequence[UnitCommit], report: Veri
             wanted[row["media_sha256"]] = row["media_bytes"]
     for digest in sorted(wanted):
         report.count("clips")
-        _verify_file(store, f"media/{digest[:2]}/{digest}.mp4", wanted[digest], digest, report)
+        report.check_file(store, f"media/{digest[:2]}/{digest}.mp4", wanted[digest], digest)
 
 
-def _verify_manifests(store: LocalStore, report: VerifyReport) -> list[Manifest]:
+def _verify_manifests(store: LocalStore, config: CorpusConfig, report: VerifyReport) -> list[Manifest]:
     paths = [manifest_path(version) for version in manifest_versions(store)]
-    parsed = [_parsed(store, path, Manifest, report) for path in paths]
+    parsed = [report.parsed(store, path, Manifest) for path in paths]
     manifests = [manifest for manifest in parsed if manifest is not None]
     if not store.exists(LATEST_JSON):
         report.problems.append(f"{LATEST_JSON}: missing; the run has no finished shards; run build again")
         return manifests
-    pointer = _parsed(store, LATEST_JSON, LatestPointer, report)
+    pointer = report.parsed(store, LATEST_JSON, LatestPointer)
     if pointer is None:
         return manifests
     if not store.exists(pointer.path) or sha256_hex(store.read(pointer.path)) != pointer.sha256:
         report.problems.append(f"{pointer.path}: is not what manifests/latest.json points to")
-    for manifest in manifests:
-        report.count("manifests")
-        _verify_manifest(store, manifest, report)
+    verify_shards(store, manifests, config.scorer.aggregation, report)
     for path, digest in manifests[-1].files.items() if manifests else ():
         report.count("files")
         if not store.exists(path) or store.sha256(path) != digest:
             report.problems.append(f"{path}: is not what {manifest_path(manifests[-1].version)} says")
     return manifests
-
-
-def _verify_manifest(store: LocalStore, manifest: Manifest, report: VerifyReport) -> None:
-    seen: set[str] = set()
-    for facts in manifest.shards:
-        report.count("shards")
-        if not _verify_file(store, facts.path, facts.bytes, facts.sha256, report):
-            continue
-        keys = list(_verify_members(store, facts, report))
-        report.count("samples", len(keys))
-        if len(keys) != facts.samples:
-            report.problems.append(f"{facts.path}: {len(keys)} samples; the manifest says {facts.samples}")
-        twice = seen.intersection(keys)
-        report.problems.extend(f"{facts.path}: key {key} stands in another shard too" for key in sorted(twice)[:3])
-        seen.update(keys)
-
-
-def _verify_members(store: LocalStore, facts: ShardFacts, report: VerifyReport) -> Iterator[str]:
-    """Yield the keys of a shard; a member that breaks the contract is a problem."""
-    members: dict[str, list[str]] = {}
-    with store.open(facts.path) as file, tarfile.open(fileobj=file, mode="r|") as tar:
-        for member in tar:
-            key, _, suffix = member.name.partition(".")
-            if not member.isreg() or suffix not in MEMBER_SUFFIXES or not ID_PATTERN.fullmatch(key):
-                report.problems.append(f"{facts.path}: member {member.name!r} is not of the shard contract")
-            members.setdefault(key, []).append(suffix)
-    for key, suffixes in members.items():
-        if suffixes[:2] != [FACTS_SUFFIX, MEDIA_SUFFIX] or len(suffixes) != len(set(suffixes)):
-            report.problems.append(f"{facts.path}: sample {key} has the members {suffixes}")
-        yield key
 
 
 def _verify_ledgers(
@@ -249,7 +174,7 @@ def _verify_ledgers(
     report: VerifyReport,
 ) -> None:
     ledgers = sum_ledgers(commits, config)
-    statistics = _parsed(store, STATISTICS_JSON, Statistics, report)
+    statistics = report.parsed(store, STATISTICS_JSON, Statistics)
     if statistics is None:
         return
     told = {source.name: source.ledger for source in manifest.sources}
@@ -269,25 +194,7 @@ def _verify_ledgers(
                 f"source {source.name}: {ledger.samples_kept} samples kept, but {source.samples} judged + "
                 f"{source.samples_merged} merged"
             )
-    _verify_selection(store, manifest, statistics, report)
-
-
-def _verify_selection(store: LocalStore, manifest: Manifest, statistics: Statistics, report: VerifyReport) -> None:
-    selected, sharded = 0, 0
-    for path in store.list("selection"):
-        if path.endswith(".parquet"):
-            rows = read_rows(store.read(path), SELECTION, columns=("shard_bucket",))
-            selected += len(rows)
-            sharded += sum(row["shard_bucket"] is not None for row in rows)
-    judged = sum(source.samples for source in statistics.sources)
-    if selected != judged:
-        report.problems.append(f"selection: {selected} rows; {judged} samples were judged")
-    told = {source.name: source.left_out_by_rule + source.left_out_as_duplicate for source in statistics.sources}
-    if selected - sharded != sum(told.values()):
-        report.problems.append(f"selection: {selected - sharded} samples are left out; the statistics say {told}")
-    packed = sum(facts.samples for facts in manifest.shards)
-    if sharded != packed:
-        report.problems.append(f"selection: {sharded} samples go into shards; the manifest's shards hold {packed}")
+    verify_selection(store, manifest, statistics, report)
 
 
 def _find_leftovers(
@@ -311,7 +218,7 @@ def _find_leftovers(
 
 
 def _unlisted_shards(store: LocalStore, manifests: Sequence[Manifest]) -> list[str]:
-    listed = {facts.path for manifest in manifests for facts in manifest.shards}
+    listed = {path for manifest in manifests for facts in manifest.shards for path in shard_files(facts)}
     return [path for path in store.list("shards") if path not in listed]
 
 

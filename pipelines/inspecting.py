@@ -14,6 +14,7 @@ from typing import Any
 from rich.console import Console
 
 from curation.sources.report import check_file, list_formats, options_of
+from curation.verify_selection import ALL_CLIPS
 from dashboard.drift_tables import print_broken, print_drift
 from dashboard.openmetrics import openmetrics
 from dashboard.server import Address, serve
@@ -23,10 +24,13 @@ from pipelines.comparing import check, compare, merge_stats
 from pipelines.exports import export_labels, export_tables
 from pipelines.hashing import hash_folder
 from pipelines.results import read_results, served_run, verify_folder, write_page
+from schemas.config_file import ConfigError
 
 Flags = tuple[str, ...]
 
 EXIT_DONE, EXIT_CHECK_FAILED = 0, 1
+# How many clips `verify` decodes where nobody says: a second's work.
+DECODED_CLIPS = 16
 
 
 def run_stats(arguments: Any, flags: Flags) -> int:
@@ -127,12 +131,24 @@ def run_dashboard(arguments: Any, flags: Flags) -> int:
 
 def run_verify(arguments: Any, flags: Flags) -> int:
     """Verify a run."""
-    return verify(arguments.run_folder, as_json=arguments.json, clean=arguments.clean)
+    decode = clip_count(arguments.decode)
+    return verify(arguments.run_folder, as_json=arguments.json, clean=arguments.clean, decode=decode)
 
 
-def verify(folder: Path, *, as_json: bool, clean: bool) -> int:
+def clip_count(word: str) -> int:
+    """Return how many clips `--decode` asks for.
+
+    Raises:
+        ConfigError: it is neither a number nor `all`.
+    """
+    if word != "all" and not word.isdecimal():
+        raise ConfigError(f"--decode is {word!r}; allowed: a number of clips, or all; 0 decodes none")
+    return ALL_CLIPS if word == "all" else int(word)
+
+
+def verify(folder: Path, *, as_json: bool, clean: bool, decode: int = DECODED_CLIPS) -> int:
     """Verify a run and print what was found; return the exit code."""
-    report, removed = verify_folder(folder, clean=clean)
+    report, removed = verify_folder(folder, clean=clean, decode=decode)
     if as_json:
         document = {"checked": report.checked, "problems": report.problems, "leftovers": report.leftovers}
         print_json({**document, "removed": removed, "ok": not report.problems})

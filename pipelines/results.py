@@ -9,7 +9,8 @@ from pathlib import Path
 from curation.labels import RunLabels, current_labels, selected_pairs, shown_pairs
 from curation.manifests import read_manifest, read_pointer
 from curation.store import LocalStore
-from curation.verify import VerifyReport, find_planted, remove_leftovers, verify_run
+from curation.verify import find_planted, remove_leftovers, verify_run
+from curation.verify_report import VerifyReport
 from dashboard import PageFacts, render_page
 from dashboard.server import Served
 from pipelines.pages import PageWishes, label_rows, media_of, page_facts, trained
@@ -118,8 +119,11 @@ def served_run(folder: Path, against: Path | None = None) -> Served:
     )
 
 
-def verify_folder(folder: Path, *, clean: bool) -> tuple[VerifyReport, int]:
+def verify_folder(folder: Path, *, clean: bool, decode: int) -> tuple[VerifyReport, int]:
     """Verify a run; returns the report and how many leftovers were removed.
+
+    Args:
+        decode: how many clips are decoded; `curation.verify_selection.ALL_CLIPS` is every one.
 
     Raises:
         ConfigError: the folder holds no run.
@@ -127,10 +131,10 @@ def verify_folder(folder: Path, *, clean: bool) -> tuple[VerifyReport, int]:
     state = read_run(folder)
     config = CorpusConfig.model_validate(state.config)
     store = LocalStore(folder)
-    report = verify_run(store, config)
+    report = verify_run(store, config, decode)
     if report.problems and state.stage("shard") is None:
         report.problems.append("the run changed after its last manifest: run `clipstrata build` to its end")
     if not clean:
         return report, 0
     removed = remove_leftovers(store, report)
-    return verify_run(store, config), removed
+    return verify_run(store, config, decode), removed

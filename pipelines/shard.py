@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
 
 from curation.moved_texts import MovedText, texts_to_move
-from curation.packing import PackedSample, pack_sample, write_tar
+from curation.packing import PackedSample, pack_sample
 from curation.progress import FileReporter
+from curation.shard_writing import write_shard
 from curation.store import LocalStore
 from curation.unit_reading import WholeSample, merge_whole, read_whole
 from pipelines.engine import EngineOptions, running
@@ -20,7 +20,7 @@ from schemas.arrow import SELECTION, read_rows
 from schemas.corpus import CorpusConfig
 from schemas.manifest import ShardFacts
 from schemas.records import Selection
-from schemas.shards import ShardPlace, shard_path, shard_stem
+from schemas.shards import ShardPlace, shard_stem
 
 SHARD = "shard"
 PlaceKey = tuple[str, str, int]
@@ -29,11 +29,12 @@ PlaceKey = tuple[str, str, int]
 class ReadWhole(beam.DoFn):
     """Unit name -> (sample id, whole sample)."""
 
-    def __init__(self, units: ScoredUnits) -> None:
+    def __init__(self, units: ScoredUnits, *, embeddings: bool) -> None:
         self.units = units
+        self.embeddings = embeddings
 
     def process(self, unit: str) -> Iterator[tuple[str, WholeSample]]:
-        for whole in read_whole(self.units.store, self.units.read(unit)):
+        for whole in read_whole(self.units.store, self.units.read(unit), with_embeddings=self.embeddings):
             yield whole.row["sample_id"], whole
 
 
@@ -78,7 +79,7 @@ def pack(element: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[tuple[PlaceK
 
 
 class WriteShard(beam.DoFn):
-    """((tier, source, bucket), samples) -> one tar, finished before it is visible; yields its facts."""
+    """((tier, source, bucket), samples) -> one tar with its side-car, where the content is new; yields its facts."""
 
     def __init__(self, root: str, corpus: str) -> None:
         self.root = root
@@ -90,25 +91,10 @@ class WriteShard(beam.DoFn):
     def process(self, element: tuple[PlaceKey, Iterable[PackedSample]]) -> Iterator[tuple[str, ShardFacts]]:
         (tier, source, bucket), samples = element
         place = ShardPlace(tier=tier, source=source, bucket=bucket)
-        store = LocalStore(self.root)
-        stem = shard_stem(self.corpus, place)
-        tar = write_tar(samples, store, store.scratch("shards") / f"{stem}-{uuid.uuid4().hex}.tar")
-        path = shard_path(self.corpus, place, tar.sha256)
-        store.adopt(tar.path, path, tar.sha256)
-        self.reporter.report("shard", {"samples": tar.samples, "bytes": tar.bytes})
-        yield (
-            stem,
-            ShardFacts(
-                path=path,
-                tier=tier,
-                source=source,
-                bucket=bucket,
-                bytes=tar.bytes,
-                sha256=tar.sha256,
-                samples=tar.samples,
-                duration_us=tar.duration_us,
-            ),
-        )
+        written = write_shard(samples, LocalStore(self.root), self.corpus, place)
+        facts = written.facts
+        self.reporter.report("shard", {"samples": facts.samples, "bytes": facts.bytes, "reused": int(written.reused)})
+        yield shard_stem(self.corpus, place), facts
 
 
 def run_shard(
@@ -118,7 +104,9 @@ def run_shard(
     root, moves = units.root, config.duplicates.move_texts
     with running(engine) as pipeline:
         samples = (
-            pipeline | "Units" >> beam.Create(units.names, reshuffle=True) | "ReadWhole" >> beam.ParDo(ReadWhole(units))
+            pipeline
+            | "Units" >> beam.Create(units.names, reshuffle=True)
+            | "ReadWhole" >> beam.ParDo(ReadWhole(units, embeddings=config.shards.embeddings))
         )
         rows = (
             pipeline

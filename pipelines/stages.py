@@ -47,7 +47,7 @@ from pipelines.watching import Watcher
 from schemas.arrow import SELECTION
 from schemas.canonical import canonical_json, digest_of, sha256_hex
 from schemas.judging import TRAINING_STAGES, Balance
-from schemas.manifest import BucketPlan, Fingerprints, Manifest, ShardFacts, SourceFacts
+from schemas.manifest import MANIFEST_SCHEMA, BucketPlan, Fingerprints, Manifest, ShardFacts, SourceFacts
 from schemas.run import (
     DUPLICATES_JSON,
     STATISTICS_JSON,
@@ -55,6 +55,7 @@ from schemas.run import (
     clips_path,
     unit_path,
 )
+from schemas.shards import sidecar_path
 from schemas.statistics import STATISTICS_SCHEMA, DuplicateSummary, ScorerFacts, Statistics
 from schemas.units import UnitCommit
 
@@ -279,7 +280,7 @@ def _judge_config(run: Run) -> dict[str, Any]:
         "weights": {source.name: config.weights_of(source).model_dump(mode="json") for source in config.sources},
         "balance": _balance_facts(config.balance),
         "duplicates": config.duplicates.model_dump(mode="json", exclude={"benchmarks"}),
-        "shards": config.shards.model_dump(mode="json"),
+        "shards": config.shards.model_dump(mode="json", exclude={"embeddings"}),
         "corpus": config.corpus,
         "order": [source.name for source in config.sources],
     }
@@ -319,8 +320,9 @@ def shard(run: Run, engine: EngineOptions, watcher: Watcher, statistics: Statist
     licences = [[source.name, source.licence.model_dump(mode="json")] for source in run.config.sources]
     base = base_name(run)
     facts = {} if base is None else {"base": base}
+    written = {"manifest": MANIFEST_SCHEMA, "embeddings": run.config.shards.embeddings}
     fingerprint = chain_fingerprint(
-        "shard", judged.outputs, ingest=ingested.outputs, licences=licences, moves=moves, **facts
+        "shard", judged.outputs, ingest=ingested.outputs, licences=licences, moves=moves, **written, **facts
     )
     current = _current_manifest(run, fingerprint)
     if current is not None:
@@ -343,8 +345,13 @@ def _current_manifest(run: Run, fingerprint: str) -> Manifest | None:
     if pointer is None or done is None or done.fingerprint != fingerprint:
         return None
     manifest = read_manifest(run.store, pointer.version)
-    whole = all(run.store.exists(facts.path) and run.store.size(facts.path) == facts.bytes for facts in manifest.shards)
+    whole = all(_is_whole(run, facts) for facts in manifest.shards)
     return manifest if whole else None
+
+
+def _is_whole(run: Run, facts: ShardFacts) -> bool:
+    there = run.store.exists(facts.path) and run.store.exists(sidecar_path(facts.path))
+    return there and run.store.size(facts.path) == facts.bytes
 
 
 def _draft_manifest(run: Run, statistics: Statistics, shards: list[ShardFacts], chain: Fingerprints) -> Manifest:

@@ -242,10 +242,15 @@ class TextLimits(Strict):
 
 
 class ShardOptions(Strict):
-    """How large a shard may be; a bucket that would be larger is halved until it fits."""
+    """How large a shard may be; a bucket that would be larger is halved until it fits.
+
+    Attributes:
+        embeddings: each sample has its clip's embedding by the scorer too, as an `.npy` member of float16.
+    """
 
     max_mb: int = Field(default=256, ge=1, le=4096)
     max_samples: int = Field(default=10_000, ge=1, le=1_000_000)
+    embeddings: bool = False
 
 
 class CorpusConfig(Strict):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from schemas.canonical import canonical_json
+from schemas.shards import sidecar_path
 from schemas.statistics import LedgerCounts
 
-MANIFEST_SCHEMA = "clipstrata.manifest/1"
+MANIFEST_SCHEMA = "clipstrata.manifest/2"
 
 
 class _Model(BaseModel):
@@ -15,7 +16,11 @@ class _Model(BaseModel):
 
 
 class ShardFacts(_Model):
-    """One shard, as a reader must find it."""
+    """One shard, as a reader must find it.
+
+    Attributes:
+        sidecar_sha256: digest of the file beside it that says where each member lies.
+    """
 
     path: str
     tier: str
@@ -23,8 +28,14 @@ class ShardFacts(_Model):
     bucket: int
     bytes: int
     sha256: str
+    sidecar_sha256: str
     samples: int
     duration_us: int
+
+
+def shard_files(facts: ShardFacts) -> tuple[str, str]:
+    """Return the paths of a shard's tar and of its side-car."""
+    return facts.path, sidecar_path(facts.path)
 
 
 class BucketPlan(_Model):

@@ -10,6 +10,9 @@ import pytest
 from beam_runner import join_values, main, split_flags
 from tests.builders import built_with_fakes, write_corpus
 
+# The clips of these runs are made by a fake, and no decoder reads them.
+NO_DECODING = ("--decode", "0")
+
 
 @pytest.fixture
 def built(tmp_path: Path) -> Path:
@@ -33,6 +36,9 @@ WRONG = {
     "folder of something else": (["build", "{corpus}", "--out", "{folder}"], "is no run and not empty"),
     "stats of no run": (["stats", "{folder}"], "holds no run.json"),
     "verify of no run": (["verify", "{folder}"], "holds no run.json"),
+    "diff of no run": (["diff", "{folder}", "v1", "v2"], "holds no run.json"),
+    "prune of no run": (["prune", "{folder}", "--keep", "1"], "holds no run.json"),
+    "verify that decodes what": (["verify", "{folder}", "--decode", "some"], "--decode is 'some'"),
     "page of no run": (["dashboard", "absent"], "holds no run.json"),
     "words after the dashes": (["stats", "run", "--", "--cleen"], "unknown argument '--cleen'"),
     "a table that is none": (["build", "{notable}", "--out", "run"], "has no column 'video'"),
@@ -87,9 +93,34 @@ def test_another_corpus_never_mixes_into_a_run(built: Path, tmp_path: Path, caps
 def test_json_is_json_only(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["stats", str(built), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["corpus"] == "tiny"
-    assert main(["verify", str(built), "--json"]) == 0
+    assert main(["verify", str(built), "--json", *NO_DECODING]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["ok"] is True and report["problems"] == []
+
+
+def test_clips_that_do_not_decode_are_told(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", str(built), "--decode", "2"]) == 1
+    printed = capsys.readouterr().out
+    assert printed.count("the clip does not decode") == 2 and "2 decoded clips" in printed
+    assert main(["verify", str(built), "--decode", "all"]) == 1
+    assert "5 decoded clips" in capsys.readouterr().out
+
+
+def test_versions_are_compared_and_pruned(built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus = tmp_path / "in" / "corpus.yaml"
+    corpus.write_text(corpus.read_text().replace("high: 0.0, low: -0.5", "high: 1.0, low: 0.99"))
+    for stage in ("judge", "shard"):
+        assert main([stage, str(corpus), "--out", str(built)]) == 0
+    capsys.readouterr()
+    assert main(["diff", str(built), "v1", "2", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["before"] == 1
+    assert main(["diff", str(built), "v1", "v2"]) == 0
+    assert "Version 1 to version 2" in capsys.readouterr().out
+    assert main(["diff", str(built), "one", "v2"]) == 2
+    assert "allowed: a number, such as 3 or v3" in capsys.readouterr().err
+    assert main(["prune", str(built), "--keep", "1"]) == 0
+    assert "removed: manifests/v000001.json" in capsys.readouterr().out
+    assert main(["verify", str(built), *NO_DECODING]) == 0
 
 
 def test_verify_is_exit_1_when_a_byte_changed(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -97,7 +128,7 @@ def test_verify_is_exit_1_when_a_byte_changed(built: Path, capsys: pytest.Captur
     data = bytearray(tar.read_bytes())
     data[600] ^= 1
     tar.write_bytes(data)
-    assert main(["verify", str(built)]) == 1
+    assert main(["verify", str(built), *NO_DECODING]) == 1
     assert "its bytes changed" in capsys.readouterr().out
 
 
@@ -108,7 +139,7 @@ def test_verify_says_that_a_judged_run_wants_its_shards(
     corpus.write_text(corpus.read_text().replace("high: 0.0, low: -0.5", "high: 1.0, low: 0.99"))
     assert main(["judge", str(corpus), "--out", str(built)]) == 0
     capsys.readouterr()
-    assert main(["verify", str(built)]) == 1
+    assert main(["verify", str(built), *NO_DECODING]) == 1
     assert "run `clipstrata build` to its end" in capsys.readouterr().out
 
 

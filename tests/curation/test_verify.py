@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,10 +18,11 @@ from curation.unit_plan import UnitInput, plan_unit
 from curation.verify import find_planted, remove_leftovers, verify_run
 from pipelines.run_folder import Run
 from schemas.arrow import SAMPLES, parquet_bytes, read_rows
-from schemas.canonical import sha256_hex
+from schemas.canonical import canonical_json, sha256_hex
 from schemas.corpus import SourceConfig
 from schemas.manifest import LatestPointer, Manifest
 from schemas.run import LATEST_JSON, STATISTICS_JSON, manifest_path
+from schemas.shards import sidecar_path
 from schemas.units import UnitCommit, UnitScores
 from tests.builders import built_with_fakes, fake_facts, unit_inputs
 
@@ -36,7 +39,7 @@ def store(pristine: Run, tmp_path: Path) -> LocalStore:
 
 
 def first(store: LocalStore, folder: str) -> str:
-    return next(iter(store.list(folder)))
+    return next(path for path in store.list(folder) if folder != "shards" or path.endswith(".tar"))
 
 
 def flip(store: LocalStore, path: str) -> None:
@@ -63,6 +66,7 @@ def one_shard_twice(store: LocalStore) -> None:
     shards = read_manifest(store, 1).shards
     twin = shards[0].path.replace(".tar", "-twin.tar")
     store.write(twin, store.read(shards[0].path))
+    store.write(sidecar_path(twin), store.read(sidecar_path(shards[0].path)))
     rewrite_manifest(store, shards=(*shards, shards[0].model_copy(update={"path": twin})))
 
 
@@ -111,9 +115,6 @@ def left_out_that_lies(store: LocalStore) -> None:
 
 
 def foreign_member(store: LocalStore) -> None:
-    import io
-    import tarfile
-
     shards = read_manifest(store, 1).shards
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
@@ -122,6 +123,104 @@ def foreign_member(store: LocalStore) -> None:
     store.write(shards[0].path, data)
     lie = shards[0].model_copy(update={"bytes": len(data), "sha256": sha256_hex(data), "samples": 1})
     rewrite_manifest(store, shards=(lie, *shards[1:]))
+
+
+Members = dict[str, bytes]
+
+
+def rewritten_shard(change: Callable[[Members], Members]) -> Callable[[LocalStore], None]:
+    """Return what changes members of the first shard, with a manifest that fits."""
+
+    def plant(store: LocalStore) -> None:
+        shards = read_manifest(store, 1).shards
+        with tarfile.open(fileobj=io.BytesIO(store.read(shards[0].path))) as tar:
+            members = {member.name: tar.extractfile(member).read() for member in tar}
+        changed = change(members)
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+            for name, data in changed.items():
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+        data = buffer.getvalue()
+        store.write(shards[0].path, data)
+        keys = {name.split(".")[0] for name in changed}
+        told = {"samples": len(keys), "bytes": len(data), "sha256": sha256_hex(data)}
+        rewrite_manifest(store, shards=(shards[0].model_copy(update=told), *shards[1:]))
+
+    return plant
+
+
+def with_facts(change: Callable[[dict], object]) -> Callable[[Members], Members]:
+    """Return what changes the facts of a shard's first sample."""
+
+    def changed(members: Members) -> Members:
+        name = next(iter(members))
+        facts = json.loads(members[name])
+        change(facts)
+        return {**members, name: json.dumps(facts).encode()}
+
+    return changed
+
+
+def other_words(members: Members) -> Members:
+    return {name: b"other words" if name.endswith(".txt") else data for name, data in members.items()}
+
+
+def other_words_everywhere(members: Members) -> Members:
+    return other_words(with_facts(lambda facts: [text.update(text="other words") for text in facts["texts"]])(members))
+
+
+def without_first(members: Members) -> Members:
+    key = next(iter(members)).split(".")[0]
+    return {name: data for name, data in members.items() if not name.startswith(key)}
+
+
+def without_media(members: Members) -> Members:
+    lost = next(name for name in members if name.endswith(".mp4"))
+    return {name: data for name, data in members.items() if name != lost}
+
+
+def changed_sidecar(change: Callable[[dict], object]) -> Callable[[LocalStore], None]:
+    """Return what changes the first side-car, with a manifest that fits."""
+
+    def plant(store: LocalStore) -> None:
+        shards = read_manifest(store, 1).shards
+        path = sidecar_path(shards[0].path)
+        document = json.loads(store.read(path))
+        change(document)
+        data = canonical_json(document)
+        store.write(path, data)
+        rewrite_manifest(store, shards=(shards[0].model_copy(update={"sidecar_sha256": sha256_hex(data)}), *shards[1:]))
+
+    return plant
+
+
+def one_block_on(document: dict) -> None:
+    document["offsets"] = [offset + 512 for offset in document["offsets"]]
+
+
+def another_bucket(store: LocalStore) -> None:
+    shards = read_manifest(store, 1).shards
+    rewrite_manifest(store, shards=(shards[0].model_copy(update={"bucket": 7}), *shards[1:]))
+
+
+def changed_document(change: Callable[[dict], object]) -> Callable[[LocalStore], None]:
+    """Return what changes the statistics, with a manifest that fits."""
+
+    def plant(store: LocalStore) -> None:
+        document = json.loads(store.read(STATISTICS_JSON))
+        change(document)
+        data = json.dumps(document).encode()
+        store.write(STATISTICS_JSON, data)
+        rewrite_manifest(store, files={**read_manifest(store, 1).files, STATISTICS_JSON: sha256_hex(data)})
+
+    return plant
+
+
+def one_more_in_a_bin(document: dict) -> None:
+    best = next(one for one in document["sources"][0]["histograms"] if one["text_kind"] == "best")
+    best["counts"][0][1] += 1
 
 
 FAULTS: dict[str, tuple[Callable[[LocalStore], None], str]] = {
@@ -152,6 +251,51 @@ FAULTS: dict[str, tuple[Callable[[LocalStore], None], str]] = {
     "media work that is gone": (lambda store: store.delete(first(store, "clips")), ": missing"),
     "scores of another unit": (scores_of_another, "is not of the unit that is there"),
     "scores that are gone": (lambda store: store.delete(score_commit(store)), "has no scores under"),
+    "a bit of a side-car": (lambda store: flip(store, sidecar_path(first(store, "shards"))), "its bytes changed"),
+    "a missing side-car": (lambda store: store.delete(sidecar_path(first(store, "shards"))), ".json: missing"),
+    "offsets that are off": (changed_sidecar(one_block_on), "its offsets are not those of"),
+    "a side-car of other samples": (
+        changed_sidecar(lambda document: document.update(keys=["a" * 26, *document["keys"][1:]])),
+        "names other samples than",
+    ),
+    "a side-car of other sizes": (
+        changed_sidecar(lambda document: document["sizes"].update(txt=[1] * len(document["keys"]))),
+        "other members than",
+    ),
+    "a shard of another bucket": (another_bucket, "is selected for"),
+    "a text that was not chosen": (rewritten_shard(other_words), "has a text that is not the one that was chosen"),
+    "a chosen text with other words": (rewritten_shard(other_words_everywhere), "has other words under the text"),
+    "a chosen text that is gone": (
+        rewritten_shard(with_facts(lambda facts: facts.update(texts=[]))),
+        "that was chosen for it",
+    ),
+    "a score of its own": (
+        rewritten_shard(with_facts(lambda facts: [text["scores_1e4"].update(mean=1) for text in facts["texts"]])),
+        "has another score for the text",
+    ),
+    "facts of another choice": (
+        rewritten_shard(with_facts(lambda facts: facts.update(score_1e4=1))),
+        "its facts name another text or score",
+    ),
+    "another tier in the facts": (
+        rewritten_shard(with_facts(lambda facts: facts.update(tier="noisy_low"))),
+        "disagree with the shard in ['tier']",
+    ),
+    "another source in the facts": (
+        rewritten_shard(with_facts(lambda facts: facts.update(source="mined"))),
+        "disagree with the shard in ['source']",
+    ),
+    "a sample that is in no shard": (rewritten_shard(without_first), "and no shard holds it"),
+    "a sample without its clip": (rewritten_shard(without_media), "has the members"),
+    "a tier that lies": (
+        changed_document(lambda document: document["sources"][0]["tiers"][0].update(media_bytes=1)),
+        "the selection has (samples, sharded, us, bytes)",
+    ),
+    "hours that lie": (
+        changed_document(lambda document: document["sources"][0].update(duration_us=1)),
+        "its samples come to",
+    ),
+    "a histogram that lies": (changed_document(one_more_in_a_bin), "its histogram is not that of the scores"),
     "statistics that lie": (changed_statistics, "stats say otherwise"),
     "statistics that lie about what is left out": (left_out_that_lies, "samples are left out; the statistics say"),
 }

@@ -140,7 +140,15 @@ def feed(names: Sequence[str] = ("stock", "web_alt"), *, text: str = "a red circ
         for stage, reason in (("read", "span_empty"), ("read", "duplicate_row"), ("media", "file_missing"))
     ]
     shard = ShardFacts(
-        path="p", tier="clean", source=names[0], bucket=0, bytes=9, sha256="0", samples=3, duration_us=6_000_000
+        path="p",
+        tier="clean",
+        source=names[0],
+        bucket=0,
+        bytes=9,
+        sha256="0",
+        sidecar_sha256="0",
+        samples=3,
+        duration_us=6_000_000,
     )
     return Feed(
         yields=yields(names, [None, *range(1_200, 1_300)]),

@@ -14,6 +14,7 @@ def shard(name: str, size: int, *, source: str = "web", samples: int = 3) -> Sha
         bucket=0,
         bytes=size,
         sha256="0",
+        sidecar_sha256="0",
         samples=samples,
         duration_us=3_600_000_000,
     )

@@ -1,5 +1,6 @@
 """From a run's shards to batches: checked shards, samples, frames, a decoded cache and an order that needs no state."""
 
+from curation.shard_reading import ShardDamaged, ShardMissing, ShardOffContract, ShardRefused, ShardSample
 from training.data.batches import (
     Batch,
     BatchOptions,
@@ -12,17 +13,7 @@ from training.data.batches import (
 )
 from training.data.cache import CachedSample, CacheRefused, DecodedCache, ensure_cache, open_cache, write_cache
 from training.data.frames import ClipRefused, frame_indices, read_frames
-from training.data.shards import (
-    ManifestRefused,
-    ShardDamaged,
-    ShardMissing,
-    ShardOffContract,
-    ShardRefused,
-    ShardSample,
-    manifest_digest,
-    read_run_manifest,
-    shard_samples,
-)
+from training.data.shards import ManifestRefused, manifest_digest, read_run_manifest, shard_samples
 
 __all__ = [
     "Batch",

@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.media import FramePlan
+from curation.shard_reading import ShardSample
 from curation.store import file_sha256
 from schemas.canonical import canonical_json
 from schemas.manifest import Manifest
 from training.data.frames import FRAME_RULE, ClipRefused, read_frames
-from training.data.shards import ShardSample, manifest_digest, shard_samples
+from training.data.shards import manifest_digest, shard_samples
 
 CACHE_SCHEMA = "clipstrata.decoded/2"
 INDEX_JSON = "index.json"

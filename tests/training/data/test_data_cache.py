@@ -50,6 +50,8 @@ def samples_of(media: bytes, count: int, frames: int = 12) -> list[ShardSample]:
             media=media,
             text=f"text {number}",
             weights_1e4={"stage1": 10_000, "stage2": 10_000},
+            embedding=None,
+            sizes={},
         )
         for number in range(count)
     ]
