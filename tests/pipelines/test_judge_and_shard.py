@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import json
 import tarfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import webdataset as wds
 
 from curation.manifests import commit_manifest, manifest_versions, read_manifest
 from curation.verify import verify_run
+from pipelines.engine import EngineOptions
 from pipelines.run_folder import Run, open_run
 from pipelines.stages import StageNotReady, judge, shard
 from pipelines.watching import Watcher
-from schemas.arrow import SELECTION, read_rows
+from schemas.arrow import EMBEDDINGS, SELECTION, read_rows
 from schemas.duplicates import DuplicatePolicy, ExactOptions
 from schemas.judging import Balance, Cuts, Rules, Weights
-from schemas.run import STATISTICS_JSON
+from schemas.run import STATISTICS_JSON, media_path
 from schemas.statistics import Statistics
 from tests.builders import IN_PROCESS, built_with_fakes, counted_digests
 
@@ -44,6 +47,50 @@ def test_a_golden_run_pins_the_bytes(run: Run) -> None:
     folders = ("stats/", "selection/", "shards/", "manifests/", "records/", "samples/", "texts/", "scores/", "rejects/")
     found = {path: digest for path, digest in counted_digests(run.root).items() if path.startswith(folders)}
     assert found == json.loads(GOLDEN.read_text())
+
+
+def test_bundles_that_run_three_times_give_the_same_bytes(run: Run) -> None:
+    """An engine may run any bundle again, and after it was committed too."""
+    before = counted_digests(run.root)
+    repeating = EngineOptions(flags=(*IN_PROCESS.flags, "--direct_runner_bundle_repeat=2"))
+    for folder in ("duplicates", "stats", "selection", "shards", "manifests"):
+        for path in list(run.store.list(folder)):
+            run.store.delete(path)
+    run.state = run.state.with_stage(run.state.stage("ingest"))
+    shard(run, repeating, QUIET, judge(run, repeating, QUIET))
+    assert counted_digests(run.root) == before
+
+
+def test_a_new_version_writes_only_what_changed_and_reads_no_clip_of_the_rest(run: Run) -> None:
+    changed = again(run, cuts=Cuts(clean=1.0, high=1.0, low=0.99))
+    statistics = judge(changed, IN_PROCESS, QUIET)
+    old = {facts.path for facts in read_manifest(run.store, 1).shards}
+    same = next(facts for facts in read_manifest(run.store, 1).shards if facts.source == "silent")
+    inode = (run.root / same.path).stat().st_ino
+    with tarfile.open(run.root / same.path) as tar:
+        digest = json.load(tar.extractfile(tar.next()))["media_sha256"]
+    # A clip that is gone can be read by nobody: the shard that holds it is left as it is.
+    run.store.delete(media_path(digest))
+    manifest = shard(changed, IN_PROCESS, QUIET, statistics)
+    assert same in manifest.shards and (run.root / same.path).stat().st_ino == inode
+    assert {facts.source for facts in manifest.shards if facts.path not in old} == {"stock"}
+
+
+def test_clips_are_embedded_in_shards_where_asked_for(run: Run) -> None:
+    changed = again(run, shards=run.config.shards.model_copy(update={"embeddings": True}))
+    judged = changed.state.stage("judge")
+    manifest = shard(changed, IN_PROCESS, QUIET, judge(changed, IN_PROCESS, QUIET))
+    assert changed.state.stage("judge") == judged, "nothing is judged anew for it"
+    expected = {}
+    for path in changed.store.list("embeddings"):
+        rows = read_rows(changed.store.read(path), EMBEDDINGS)
+        expected.update({row["media_sha256"]: row["vector"] for row in rows})
+    samples = list(wds.WebDataset([str(run.root / facts.path) for facts in manifest.shards], shardshuffle=False))
+    assert len(samples) == 5
+    for sample in samples:
+        vector = np.load(io.BytesIO(sample["npy"]), allow_pickle=False)
+        assert vector.astype("<f2").tobytes() == expected[json.loads(sample["json"])["media_sha256"]]
+    assert verify_run(changed.store, changed.config).problems == []
 
 
 def test_clean_wins_over_noisy_among_equal_clips(run: Run) -> None:
