@@ -25,8 +25,17 @@ def read_manifest(store: Store, version: int) -> Manifest:
         ConfigError: it cannot be read, for example because an earlier version of clipstrata wrote it.
     """
     path = manifest_path(version)
+    return parse_manifest(path, store.read(path))
+
+
+def parse_manifest(path: str, data: bytes) -> Manifest:
+    """Return the manifest of a file's bytes.
+
+    Raises:
+        ConfigError: they cannot be read.
+    """
     try:
-        return Manifest.model_validate_json(store.read(path))
+        return Manifest.model_validate_json(data)
     except ValidationError as error:
         place = ".".join(map(str, error.errors()[0]["loc"]))
         raise ConfigError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,7 @@ class PackedSample:
     """A sample as it goes into a tar; the media is a reference until the tar is written.
 
     Attributes:
+        weights_1e4: training stage -> sampling weight, as the facts have them.
         embedding: the clip's embedding as the bytes of an `.npy` file, where the shards are to hold them.
     """
 
@@ -44,6 +45,7 @@ class PackedSample:
     media_sha256: str
     media_bytes: int
     duration_us: int
+    weights_1e4: Mapping[str, int]
     embedding: bytes | None = None
 
     def small_members(self) -> dict[str, bytes | None]:
@@ -72,6 +74,7 @@ def pack_sample(whole: WholeSample, chosen: Selection, moved: Iterable[MovedText
     taken, left = take_over(whole.texts, moved)
     text = next((text["text"] for text in whole.texts if text["text_id"] == chosen.text_id), None)
     trusted = text if chosen.tier != "video_only" else None
+    weights = {"stage1": chosen.stage1_weight_1e4, "stage2": chosen.stage2_weight_1e4}
     facts: dict[str, Any] = {
         "schema": SAMPLE_SCHEMA,
         **row,
@@ -81,7 +84,7 @@ def pack_sample(whole: WholeSample, chosen: Selection, moved: Iterable[MovedText
         "score_1e4": chosen.score_1e4,
         "offset_us": chosen.offset_us,
         "duplicate_group": chosen.duplicate_group,
-        "weights_1e4": {"stage1": chosen.stage1_weight_1e4, "stage2": chosen.stage2_weight_1e4},
+        "weights_1e4": weights,
         "texts": list(whole.texts),
         **({"moved_texts": taken, "moved_texts_left": left} if taken or left else {}),
     }
@@ -92,6 +95,7 @@ def pack_sample(whole: WholeSample, chosen: Selection, moved: Iterable[MovedText
         media_sha256=row["media_sha256"],
         media_bytes=row["media_bytes"],
         duration_us=row["duration_us"],
+        weights_1e4=weights,
         embedding=None if whole.embedding is None else npy_bytes(whole.embedding),
     )
 

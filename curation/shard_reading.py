@@ -125,7 +125,7 @@ def read_samples(shards: Iterable[OpenShard]) -> Iterator[ShardSample]:
             # Keys ascend in a shard, so one comparison finds a key that comes twice, next to its twin or not.
             if key <= last:
                 raise ShardOffContract(shard.facts.path, f"key {key} comes after {last}; keys ascend and come once")
-            yield _sample(shard.facts, key, members)
+            yield sample_of(shard.facts, key, members)
             count, last = count + 1, key
         if count != shard.facts.samples:
             raise ShardOffContract(shard.facts.path, f"{count} samples; the manifest says {shard.facts.samples}")
@@ -171,7 +171,12 @@ def _member_bytes(tar: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> b
     return data
 
 
-def _sample(shard: ShardFacts, key: str, members: dict[str, bytes]) -> ShardSample:
+def sample_of(shard: ShardFacts, key: str, members: dict[str, bytes]) -> ShardSample:
+    """Return a sample of its members, in the shard's order.
+
+    Raises:
+        ShardOffContract: members are missing or disagree with the shard or with each other.
+    """
     in_order = [suffix for suffix in MEMBER_SUFFIXES if suffix in members]
     if list(members) != in_order or not members.keys() >= set(REQUIRED_SUFFIXES):
         raise ShardOffContract(shard.path, f"sample {key} has the members {list(members)}")

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from curation.packing import PackedSample
 from curation.store import COPY_CHUNK_BYTES, Store
 from schemas.canonical import canonical_json, sha256_hex
+from schemas.judging import TRAINING_STAGES
 from schemas.manifest import ShardFacts
 from schemas.run import media_path
 from schemas.shards import (
@@ -151,6 +152,7 @@ def make_sidecar(ordered: Sequence[PackedSample], tar: TarFacts, path: str, cont
         keys=tuple(sample.sample_id for sample in ordered),
         offsets=tuple(itertools.accumulate(lengths[:-1], initial=0)),
         sizes={suffix: tuple(own[suffix] for own in sizes) for suffix in MEMBER_SUFFIXES},
+        weights_1e4={stage: tuple(sample.weights_1e4[stage] for sample in ordered) for stage in TRAINING_STAGES},
     )
 
 

@@ -82,18 +82,19 @@ class _Checking:
         """Check one shard; return its keys, as far as it could be read."""
         if not self.report.check_file(self.store, facts.path, facts.bytes, facts.sha256):
             return ()
-        keys, layout = [], []
+        keys, layout, weights = [], [], []
         try:
             for sample in read_samples(open_shards(self.store, [facts])):
                 keys.append(sample.key)
                 layout.append(sample.sizes)
+                weights.append(sample.weights_1e4)
                 if is_latest:
                     self.report.problems.extend(self._against_selection(facts, sample))
         except ShardOffContract as error:
             self.report.problems.append(str(error))
             return tuple(keys)
         self.report.count("samples", len(keys))
-        self.report.problems.extend(self._sidecar(facts, keys, layout))
+        self.report.problems.extend(self._sidecar(facts, keys, layout, weights))
         return tuple(keys)
 
     def _against_selection(self, facts: ShardFacts, sample: ShardSample) -> Iterator[str]:
@@ -124,7 +125,9 @@ class _Checking:
         if (sample.facts.get("text_id"), sample.facts.get("score_1e4")) != (row["text_id"], row["score_1e4"]):
             yield f"{where}: its facts name another text or score than the selection"
 
-    def _sidecar(self, facts: ShardFacts, keys: list[str], layout: list[dict[str, int]]) -> Iterator[str]:
+    def _sidecar(
+        self, facts: ShardFacts, keys: list[str], layout: list[dict[str, int]], weights: list[dict[str, int]]
+    ) -> Iterator[str]:
         path = sidecar_path(facts.path)
         self.report.count("files")
         if not self.store.exists(path):
@@ -142,6 +145,9 @@ class _Checking:
         found = [{suffix: member.size for suffix, member in own.items()} for own in ranges]
         wrong = [key for key, own, told_of in zip(keys, layout, found, strict=True) if own != told_of]
         yield from told([f"{path}: tells of sample {key} other members than {facts.path} holds" for key in wrong])
+        told_weights = [{stage: own[place] for stage, own in sidecar.weights_1e4.items()} for place in range(len(keys))]
+        if told_weights != weights:
+            yield f"{path}: tells of other weights than {facts.path} holds"
         if not wrong and keys and not self._reads_the_last_clip(facts, sidecar):
             yield f"{path}: its offsets are not those of {facts.path}"
 

@@ -77,6 +77,7 @@ class Sidecar(BaseModel):
         offsets: where each sample's first header begins, in bytes.
         sizes: suffix -> bytes of that member of each sample, None where a sample has none. The members of a sample
             follow each other in the order of `MEMBER_SUFFIXES`.
+        weights_1e4: training stage -> sampling weight of each sample, 10,000 is 1.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -90,10 +91,16 @@ class Sidecar(BaseModel):
     keys: tuple[str, ...]
     offsets: tuple[int, ...]
     sizes: dict[str, tuple[int | None, ...]]
+    weights_1e4: dict[str, tuple[int, ...]]
 
     @model_validator(mode="after")
     def _one_row_per_sample(self) -> Sidecar:
-        lengths = {len(self.keys), len(self.offsets), *map(len, self.sizes.values())}
+        lengths = {
+            len(self.keys),
+            len(self.offsets),
+            *map(len, self.sizes.values()),
+            *map(len, self.weights_1e4.values()),
+        }
         unknown = sorted(set(self.sizes) - set(MEMBER_SUFFIXES))
         if len(lengths) != 1 or unknown or any(second <= first for first, second in pairwise(self.keys)):
             raise ValueError(

@@ -36,7 +36,13 @@ def test_the_facts_of_a_sample_say_what_was_chosen(tier: str, text: str | None) 
 
 def test_sizes_and_digests_tell_of_every_member_and_of_those_that_are_not_there() -> None:
     sample = PackedSample(
-        sample_id="a" * 26, facts=b"{}\n", text="dög", media_sha256=DIGEST, media_bytes=10, duration_us=1
+        sample_id="a" * 26,
+        facts=b"{}\n",
+        text="dög",
+        media_sha256=DIGEST,
+        media_bytes=10,
+        duration_us=1,
+        weights_1e4={},
     )
     assert sample.sizes() == {"json": 3, "mp4": 10, "txt": 4, "npy": None}
     told = {"json": sha256_hex(b"{}\n"), "mp4": DIGEST, "txt": sha256_hex("dög".encode()), "npy": None}

@@ -31,6 +31,7 @@ def samples(bucket: int, *, text: str) -> list[PackedSample]:
             media_sha256=digest,
             media_bytes=len(CLIPS[digest]),
             duration_us=1_000_000,
+            weights_1e4={"stage1": 10_000, "stage2": 5_000},
         )
         for place, digest in enumerate(sorted(CLIPS))
     ]

@@ -35,6 +35,7 @@ def sample(name: str, text: str | None = "a dog", embedding: bytes | None = None
         media_sha256=DIGEST,
         media_bytes=len(MEDIA),
         duration_us=1_000_000,
+        weights_1e4={"stage1": 10_000, "stage2": 5_000},
         embedding=embedding,
     )
 
@@ -196,7 +197,7 @@ digest = hashlib.sha256(media).hexdigest()
 store.write(media_path(digest), media)
 samples = [
     PackedSample(sample_id=f"a{place:025d}", facts=b"{}" * 2_000, text="a dog", media_sha256=digest,
-        media_bytes=len(media), duration_us=1)
+        media_bytes=len(media), duration_us=1, weights_1e4={"stage1": 1, "stage2": 1})
     for place in range(count)
 ]
 facts = write_shard(samples, store, "large", ShardPlace(tier="clean", source="stock", bucket=0)).facts

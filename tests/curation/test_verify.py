@@ -262,6 +262,10 @@ FAULTS: dict[str, tuple[Callable[[LocalStore], None], str]] = {
         changed_sidecar(lambda document: document["sizes"].update(txt=[1] * len(document["keys"]))),
         "other members than",
     ),
+    "a side-car of other weights": (
+        changed_sidecar(lambda document: document["weights_1e4"].update(stage1=[7] * len(document["keys"]))),
+        "tells of other weights than",
+    ),
     "a shard of another bucket": (another_bucket, "is selected for"),
     "a text that was not chosen": (rewritten_shard(other_words), "has a text that is not the one that was chosen"),
     "a chosen text with other words": (rewritten_shard(other_words_everywhere), "has other words under the text"),

@@ -14,6 +14,7 @@ from training.data.batches import (
 from training.data.cache import CachedSample, CacheRefused, DecodedCache, ensure_cache, open_cache, write_cache
 from training.data.frames import ClipRefused, frame_indices, read_frames
 from training.data.shards import ManifestRefused, manifest_digest, read_run_manifest, shard_samples
+from training.data.stream import SampleStream, ShardIndex, StreamBatch, StreamOptions, read_index
 
 __all__ = [
     "Batch",
@@ -26,12 +27,16 @@ __all__ = [
     "DecodedCache",
     "ManifestRefused",
     "NothingToTrainOn",
+    "SampleStream",
     "ShardDamaged",
+    "ShardIndex",
     "ShardMissing",
     "ShardOffContract",
     "ShardRefused",
     "ShardSample",
     "SourceTooSmall",
+    "StreamBatch",
+    "StreamOptions",
     "clip_batch",
     "ensure_cache",
     "frame_indices",
@@ -39,6 +44,7 @@ __all__ = [
     "open_cache",
     "plan_batches",
     "read_frames",
+    "read_index",
     "read_run_manifest",
     "shard_samples",
     "write_cache",

@@ -48,7 +48,7 @@ class Drawable(Protocol):
     def source(self) -> str: ...
 
     @property
-    def text(self) -> str | None: ...
+    def has_text(self) -> bool: ...
 
     @property
     def weights_1e4(self) -> Mapping[str, int]: ...
@@ -198,7 +198,7 @@ def _weight(sample: Drawable, options: BatchOptions) -> int:
 def _why_not(sample: Drawable, options: BatchOptions) -> str:
     if options.mixture is not None and sample.source not in options.mixture:
         return f"mixture:{sample.source}"
-    if options.texts_only and sample.text is None:
+    if options.texts_only and not sample.has_text:
         return "no_text"
     return "" if _weight(sample, options) > 0 else "no_weight"
 

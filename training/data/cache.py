@@ -44,6 +44,11 @@ class CachedSample:
     text: str | None
     weights_1e4: dict[str, int]
 
+    @property
+    def has_text(self) -> bool:
+        """Whether the sample has a text to train on."""
+        return self.text is not None
+
 
 @dataclass(frozen=True, kw_only=True)
 class CacheIdentity:

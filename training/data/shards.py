@@ -11,11 +11,12 @@ from pathlib import Path
 
 import webdataset as wds
 
-from curation.manifests import read_manifest, read_pointer
+from curation.manifests import parse_manifest
+from curation.shard_ranges import Ranges, open_ranges
 from curation.shard_reading import ShardOffContract, ShardSample, open_shards, read_samples
 from curation.store import LocalStore
 from schemas.canonical import sha256_hex
-from schemas.manifest import Manifest
+from schemas.manifest import LatestPointer, Manifest
 from schemas.run import LATEST_JSON, manifest_path
 
 
@@ -23,23 +24,32 @@ class ManifestRefused(OSError):
     """The run has no manifest to read, or it is not the one that its pointer names."""
 
 
-def read_run_manifest(root: Path, version: int | None = None) -> Manifest:
+def read_run_manifest(root: Path | str, version: int | None = None) -> Manifest:
     """Return a version of a run's manifest; by default the one that the pointer names, checked by its digest.
+
+    Args:
+        root: the run folder, or its address (s3, gs, http, https).
 
     Raises:
         ManifestRefused: there is none, or it is not the one that the pointer names.
     """
-    store = LocalStore(root)
-    pointer = read_pointer(store)
+    return manifest_at(open_ranges(root), str(root), version)
+
+
+def manifest_at(ranges: Ranges, name: str, version: int | None = None) -> Manifest:
+    """Return a version of a run's manifest, as `read_run_manifest` does; `name` stands in messages."""
+    latest = ranges.find(LATEST_JSON)
+    pointer = None if latest is None else LatestPointer.model_validate_json(latest)
     if version is None and pointer is None:
-        raise ManifestRefused(f"{root}: no {LATEST_JSON}, so no finished shards; run build first")
+        raise ManifestRefused(f"{name}: no {LATEST_JSON}, so no finished shards; run build first")
     wanted = pointer.version if version is None and pointer is not None else version or 0
     path = manifest_path(wanted)
-    if not store.exists(path):
-        raise ManifestRefused(f"{root}: no {path}")
-    if pointer is not None and pointer.version == wanted and sha256_hex(store.read(path)) != pointer.sha256:
-        raise ManifestRefused(f"{root}: {path} is not the file that {LATEST_JSON} names; run verify")
-    return read_manifest(store, wanted)
+    data = ranges.find(path)
+    if data is None:
+        raise ManifestRefused(f"{name}: no {path}")
+    if pointer is not None and pointer.version == wanted and sha256_hex(data) != pointer.sha256:
+        raise ManifestRefused(f"{name}: {path} is not the file that {LATEST_JSON} names; run verify")
+    return parse_manifest(path, data)
 
 
 def manifest_digest(manifest: Manifest) -> str:

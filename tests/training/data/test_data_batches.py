@@ -22,6 +22,10 @@ class Row:
     text: str | None = "a text"
     weights_1e4: dict[str, int] = field(default_factory=lambda: weighs(10_000))
 
+    @property
+    def has_text(self) -> bool:
+        return self.text is not None
+
 
 def weighs(stage1: int, stage2: int | None = None) -> dict[str, int]:
     return {"stage1": stage1, "stage2": stage1 if stage2 is None else stage2}
