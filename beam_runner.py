@@ -362,6 +362,7 @@ def _build(config: Any, out: Path, command: str, flags: tuple[str, ...]) -> int:
 def _print_build(result: Any) -> int:
     from rich.console import Console
 
+    from dashboard.shard_tables import print_shards
     from dashboard.terminal import print_rejects, print_report
     from schemas.run import REPORT_HTML
 
@@ -371,9 +372,7 @@ def _print_build(result: Any) -> int:
     elif result.limits_broken:
         print_rejects(console, result.rejects)
     if result.manifest is not None:
-        shards = result.manifest.shards
-        total_mb = sum(shard.bytes for shard in shards) / 1e6
-        console.print(f"{len(shards)} shards, {total_mb:.1f} MB, manifest version {result.manifest.version}")
+        print_shards(console, result.manifest)
         console.print(f"page: {result.run.root / REPORT_HTML}", soft_wrap=True)
     for line in result.limits_broken:
         sys.stderr.write(f"clipstrata: {line}\n")

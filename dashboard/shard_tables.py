@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from rich.console import Console
+
 from dashboard.tables import Cell, Column, Table, count_column, text_column
-from schemas.manifest import ShardFacts
+from schemas.manifest import Manifest, ShardFacts
 
 AS_WRITTEN = "as written"
 # A shard is out of line when it is more than a tenth of the median of its tier and source larger or smaller than that.
@@ -68,6 +70,35 @@ def outlier_table(shards: Sequence[ShardFacts], states: States | None) -> Table:
     return Table(
         name="shard_outliers", title=title, columns=columns, rows=tuple(row for _, row in sorted(found, key=_furthest))
     )
+
+
+def print_shards(console: Console, manifest: Manifest) -> None:
+    """Print how many shards a version has, and how evenly samples lie in them."""
+    total_mb = sum(shard.bytes for shard in manifest.shards) / 1e6
+    console.print(f"{len(manifest.shards)} shards, {total_mb:.1f} MB, manifest version {manifest.version}")
+    spread = sample_spread(manifest.shards)
+    if spread is not None:
+        share, shard = spread
+        console.print(
+            f"samples per shard: at most {100 * share:.1f} % from the mean of their tier and source "
+            f"({shard.samples:,} in {shard.path.rsplit('/', 1)[1]})",
+            soft_wrap=True,
+        )
+
+
+def sample_spread(shards: Sequence[ShardFacts]) -> tuple[float, ShardFacts] | None:
+    """Return the largest share by which a shard's samples differ from the mean of its tier and source, and the shard.
+
+    None where no tier and source has two shards. Buckets are prefixes of hashes, so of n samples a shard it is about
+    3 / sqrt(n) at the most.
+    """
+    found = [
+        (abs(shard.samples * len(own) / sum(one.samples for one in own) - 1), shard)
+        for _, own in _by_kind(shards)
+        if len(own) > 1
+        for shard in own
+    ]
+    return max(found, key=lambda pair: (pair[0], pair[1].path), default=None)
 
 
 def _furthest(found: tuple[float, tuple[Cell, ...]]) -> tuple[float, str]:

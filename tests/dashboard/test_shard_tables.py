@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dashboard.shard_tables import outlier_table, shard_table
+from dashboard.shard_tables import outlier_table, sample_spread, shard_table
 from schemas.manifest import ShardFacts
 
 
@@ -61,3 +61,9 @@ def test_a_tenth_is_still_in_line_and_the_furthest_come_first() -> None:
 
 def test_no_shard_has_no_row() -> None:
     assert shard_table([], {}).rows == outlier_table([], {}).rows == ()
+
+
+def test_the_spread_of_samples_is_the_worst_of_each_tier_and_source() -> None:
+    share, found = sample_spread(SHARDS)
+    assert (round(share, 6), found.path) == (round(5 / 3.5 - 1, 6), "c")
+    assert sample_spread([SHARDS[0], SHARDS[4]]) is None, "one shard of a tier and source has nothing to differ from"
