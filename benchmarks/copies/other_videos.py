@@ -49,12 +49,7 @@ VIDEOS = (
     Video(_INTEL, "preview/face-demographics-walking-and-pause.gif", "2c765d806a248d74", "hallway"),
     Video(_INTEL, "preview/face-demographics-walking.gif", "dab4ba219c512858", "hallway"),
     Video(_INTEL, "preview/fruit-and-vegetable-detection.gif", "a544ed25afdb045c"),
-    Video(
-        _INTEL,
-        "preview/head-pose-face-detection-female-and-male.gif",
-        "13e353bd54ac43c0",
-        "wall",
-    ),
+    Video(_INTEL, "preview/head-pose-face-detection-female-and-male.gif", "13e353bd54ac43c0", "wall"),
     Video(_INTEL, "preview/head-pose-face-detection-female.gif", "56b415e2aba047bb", "wall"),
     Video(_INTEL, "preview/head-pose-face-detection-male.gif", "ba32a3394ed22076", "wall"),
     Video(_INTEL, "preview/people-detection.gif", "bc80a6bc35c410ff", "room"),
@@ -66,14 +61,8 @@ VIDEOS = (
     Video(_MMACTION, "demo/test_video_structuralize.mp4", "1170c88e8856aacf"),
     Video(_MMACTION, "tests/data/test.avi", "4026d9088d0c8bab"),
     Video(_MMACTION, "tests/data/test.mp4", "ef46c799088f7306"),
-    Video(
-        _MMACTION,
-        "tools/data/skeleton/S001C001P001R001A001_rgb.avi",
-        "0ea54177e04e0654",
-        "laboratory",
-    ),
 )
-"""All videos under 4 MB of these repositories that are real, over a second and a half, and no copy of another one."""
+"""The videos under 4 MB of these repositories that are real, over a second and a half, and no copy of another one."""
 
 
 def take(video: Video, clones: Path, out: Path) -> dict[str, object]:

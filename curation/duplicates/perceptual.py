@@ -188,8 +188,8 @@ def _judged(first: Side, second: Side, laid: Laid, options: PerceptualOptions) -
     agrees = agreement(first, second, laid, options.frame_bits)
     lacking = np.maximum(options.min_timing_1e2 - agrees.timing_1e2, 0)
     in_time = (agrees.matched >= MIN_HASHES) & (lacking == 0)
-    unexplained_1e4 = 100 * options.motion_bits * agrees.motion_1e2 * lacking // (
-        STRANGE_BITS * max(options.min_timing_1e2, 1)
+    unexplained_1e4 = (
+        100 * options.motion_bits * agrees.motion_1e2 * lacking // (STRANGE_BITS * max(options.min_timing_1e2, 1))
     )
     alike = agrees.similarity_1e4 - unexplained_1e4 >= options.min_similarity_1e4
     long = 10_000 * agrees.matched >= options.still_overlap_1e4 * close.longer

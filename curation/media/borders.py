@@ -42,13 +42,10 @@ class _Proof:
     edge_share: float
 
 
-# Tried on 360 re-encoded, scaled, trimmed and padded copies of real and drawn clips: all but 9 get the box of their
-# original; those are dark clips, padded with black. Black is a border's usual colour, so less proof is asked for.
+# Black is a border's usual colour, so less proof is asked for.
 BLACK_PROOF, COLOURED_PROOF = _Proof(0.0125, 0.25), _Proof(0.025, 0.5)
 # Steps from a border's level to another one.
 EDGE_STEPS = 10
-
-
 FINE = 16
 """Parts of a line that an edge is told in: half of a line may be border, after scaling."""
 
@@ -76,6 +73,10 @@ class Cut:
     lines: int = 0
     fine: int = 0
     level: int = 0
+
+    def wider(self, before: Cut, after: Cut) -> Cut:
+        """Return this cut with as much more taken off as lies between two others."""
+        return Cut(self.lines + after.lines - before.lines, self.fine + after.fine - before.fine, after.level)
 
 
 @dataclass(frozen=True)
@@ -140,17 +141,17 @@ def _without_layer(rows: Lines, cuts: _Cuts) -> _Cuts:
 def _opposite(lines: Lines, at_start: Cut, at_end: Cut) -> tuple[Cut, Cut]:
     """Return what to take off at the start and at the end, some of it already gone.
 
-    Where only one side shows a black border, the other one has it too if it is black so far: a black pad on a dark
-    corner cannot be told from it.
+    A coloured border has one like it on the other side; a page's margin seldom does. Where only one side shows a black
+    border, the other one has it too if it is black so far: a black pad on a dark corner cannot be told from it.
     """
     turned = lines.of(slice(None, None, -1))
     start, end = _border(lines, at_start), _border(turned, at_end)
     if max(start.level, end.level) > BLACK_LUMA and not _alike(start, end, _soft(len(lines.mean))):
         start, end = (at_start if start.level > BLACK_LUMA else start), (at_end if end.level > BLACK_LUMA else end)
     if start == at_start and end != at_end and _is_black(lines, start.lines, end.lines - at_end.lines):
-        start = Cut(start.lines + end.lines - at_end.lines, start.fine + end.fine - at_end.fine)
+        start = start.wider(at_end, end)
     elif end == at_end and start != at_start and _is_black(turned, end.lines, start.lines - at_start.lines):
-        end = Cut(end.lines + start.lines - at_start.lines, end.fine + start.fine - at_start.fine)
+        end = end.wider(at_start, start)
     return start, end
 
 
