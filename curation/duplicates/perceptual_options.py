@@ -44,8 +44,8 @@ class PerceptualOptions:
         min_matched_1e4: matching hashes, of those that lie on each other.
         min_similarity_1e4: of the overlap: 10,000 is equal, 0 is as far as strangers are.
         min_timing_1e2: agreement in time that explains all motion, in hundredths of its standard error where there is
-            none. Clips of one still camera, where other things pass, reach 17 by chance (benchmarks/copies); most copies
-            that move reach 30 and more.
+            none. Clips of one still camera, where other things pass, reach 17 by chance (benchmarks/copies); most
+            copies that move reach 30 and more.
         motion_bits: where timing agrees less, clips may still be copies that stand still: each bit of motion counts as
             so many differing bits where timing says nothing, and as a part of that in between.
         still_overlap_1e4: least share of the longer clip that matches, where timing does not agree.
