@@ -37,9 +37,9 @@ def rung(luma: Luma, above: int) -> Luma:
 
 
 def slide() -> Luma:
-    """Return a white page with a line of text near its top, and more below it."""
+    """Return a white page with a heading near its top, and text below it."""
     page = np.full((HEIGHT, WIDTH), WHITE, np.uint8)
-    page[10:20, 20:140:2] = page[50:70, 20:140:2] = 40
+    page[10:20, 10:150] = page[50:70, 20:140:2] = 40
     return page
 
 

@@ -59,12 +59,12 @@ def half(luma: np.ndarray) -> np.ndarray:
     return ((rows[:, ::2] + rows[:, 1::2] + 2) // 4).astype(np.uint8)
 
 
-@pytest.mark.parametrize("bars", [12, 13, 15])
+@pytest.mark.parametrize("bars", [11, 13, 15])
 def test_a_slide_in_bars_keeps_its_hash_when_it_is_made_smaller(bars: int) -> None:
     page = np.pad(slide(), ((bars, bars), (16, 16)), constant_values=16)
     first, _ = hashed([slide()] * 6)
-    assert apart(first, hashed([page] * 6)[0]) < 8
-    assert apart(first, hashed([half(page)] * 6)[0]) < 16
+    assert apart(first, hashed([page] * 6)[0]) < 2
+    assert apart(first, hashed([half(page)] * 6)[0]) < 2
 
 
 @pytest.mark.parametrize("name", CHANGES)
