@@ -55,16 +55,16 @@ def methods(scorer: str) -> dict[str, Method]:
 
 
 def measure(
-    splits: dict[str, Split], seen: dict[str, Seen], by_name: dict[str, Method], real: dict[str, bool]
+    splits: dict[str, Split], seen: dict[str, Seen], by_name: dict[str, Method], real: dict[str, bool], table: str
 ) -> tuple[list[Sheet], list[Sheet]]:
-    """Return two sheets of the test split for each method: at the precise and at the balanced point."""
+    """Return two sheets of a split for each method: at the precise and at the balanced point of `tune`."""
     precise, balanced = [], []
     for name, method in by_name.items():
         started = time.monotonic()
         points = points_of(splits[TUNE], method(*seen[TUNE]), PROMISED_PRECISION)
-        found = method(*seen[TEST])
+        found = method(*seen[table])
         for sheets, point in zip((precise, balanced), points, strict=True):
-            sheets.append(fill_sheet(name, splits[TEST], found, point, real))
+            sheets.append(fill_sheet(name, splits[table], found, point, real))
         log.info("%s: %.1f s", name, time.monotonic() - started)
     return precise, balanced
 
@@ -95,6 +95,8 @@ def main() -> int:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--size", choices=sorted(SIZES), default="small")
     parser.add_argument("--other-videos", type=Path, help="real videos for `test`: benchmarks.copies.other_videos")
+    parser.add_argument("--spans-seed", type=int, default=0, help="another one cuts real videos at other times")
+    parser.add_argument("--table", choices=(TUNE, TEST), default=TEST, help="the split that the figures are of")
     parser.add_argument("--scorer", default="world_clip", help="world_clip, a model folder, or an architecture")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--looks", type=Path, help="keep what the decode gave in this file, or reuse it")
@@ -104,7 +106,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(1)
     folder = arguments.work.resolve() / arguments.size
-    originals = all_originals(SIZES[arguments.size], arguments.other_videos)
+    originals = all_originals(SIZES[arguments.size], arguments.other_videos, arguments.spans_seed)
     if not (folder / CLIPS_FILE).exists():
         plant(folder, originals, arguments.processes)
     bases, clips = read_records(folder)
@@ -119,7 +121,7 @@ def main() -> int:
         seen[name] = ([looks[place] for place in own], vectors[own])
     files = {original.name for original in originals if original.file is not None}
     real = {base.base_id: base.video in files for base in bases}
-    precise, balanced = measure(splits, seen, methods(_label(arguments.scorer)), real)
+    precise, balanced = measure(splits, seen, methods(_label(arguments.scorer)), real, arguments.table)
     others = [kind for kind in KINDS if kind not in PROMISED]
     table = f"{markdown(precise)}\n\nThe others at the highest F1:\n\n{markdown(balanced, others)}"
     held = {name: summary(split) for name, split in splits.items()}

@@ -87,19 +87,21 @@ class Size:
 SIZES = {
     "small": Size(spans=1, sets=2, films=2, series=1, worlds=1, flats=7),
     "full": Size(spans=4, sets=6, films=6, series=3, worlds=3, flats=24),
+    "real": Size(spans=4, sets=0, films=0, series=0, worlds=0, flats=0),
 }
 
 
-def all_originals(size: Size, other_videos: Path | None = None) -> list[Original]:
+def all_originals(size: Size, other_videos: Path | None = None, spans_seed: int = 0) -> list[Original]:
     """Return real and drawn originals, by name.
 
     Args:
         other_videos: a folder of real videos for `test` (`benchmarks.copies.other_videos`); without it all of that
             split are drawn. Those of `tune` lie beside the project.
+        spans_seed: another one cuts the real videos at other times.
     """
     found = []
     for split, videos in ((TUNE, REALPACK / "clips"), (TEST, other_videos)):
-        real = [] if videos is None else real_originals(videos, size.spans)
+        real = [] if videos is None else real_originals(videos, size.spans, spans_seed)
         found += [replace(own, split=split) for own in (*real, *_drawn_originals(size, _FIRST_NUMBER[split]))]
     return sorted(found, key=lambda original: original.name)
 
@@ -117,7 +119,7 @@ def _drawn_originals(size: Size, first: int) -> list[Original]:
     ]
 
 
-def real_originals(folder: Path, spans: int) -> list[Original]:
+def real_originals(folder: Path, spans: int, spans_seed: int = 0) -> list[Original]:
     """Return a folder's real videos: those of 4 s or more to be copied, and some shorter ones; none without an index.
 
     The index is `clips.jsonl`, a line of JSON for each video: `file`, `duration_s`, `tags`. Of the tags
@@ -135,7 +137,8 @@ def real_originals(folder: Path, spans: int) -> list[Original]:
         if is_long and source is not None:
             uploads[source] = folder / name
         elif is_long:
-            found[name] = _real(folder / name, spans, group or name)
+            rng = seeded("spans", name, *([spans_seed] if spans_seed else []))
+            found[name] = _real(folder / name, spans_of(_duration_us(folder / name), spans, rng), group or name)
         elif group or name in _SIGNS:
             found[name] = _short(folder / name, group or SIGNS)
     return [replace(video, upload=uploads.get(name)) for name, video in found.items()]
@@ -163,9 +166,8 @@ def spans_of(duration_us: int, most: int, rng: random.Random) -> tuple[Span, ...
     return tuple(spans)
 
 
-def _real(path: Path, spans: int, group: str) -> Original:
-    found = spans_of(_duration_us(path), spans, seeded("spans", path.name))
-    return Original(name=path.name, group=group, role=MAIN, file=path, spans_us=found)
+def _real(path: Path, spans_us: tuple[Span, ...], group: str) -> Original:
+    return Original(name=path.name, group=group, role=MAIN, file=path, spans_us=spans_us)
 
 
 def _short(path: Path, group: str) -> Original:

@@ -298,11 +298,12 @@ def main() -> int:
     parser.add_argument("--work", type=Path, required=True, help="a folder for the set")
     parser.add_argument("--size", choices=sorted(SIZES), default="small")
     parser.add_argument("--other-videos", type=Path, help="real videos for `test`: benchmarks.copies.other_videos")
+    parser.add_argument("--spans-seed", type=int, default=0, help="another one cuts real videos at other times")
     parser.add_argument("--processes", type=int, default=2)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     folder = arguments.work.resolve() / arguments.size
-    originals = all_originals(SIZES[arguments.size], arguments.other_videos)
+    originals = all_originals(SIZES[arguments.size], arguments.other_videos, arguments.spans_seed)
     bases, clips = plant(folder, originals, arguments.processes)
     for split in (TUNE, TEST):
         if not any(own.file for own in originals if own.split == split):

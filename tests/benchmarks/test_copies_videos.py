@@ -42,6 +42,15 @@ def test_names_and_contents_are_different() -> None:
     assert len({video.file for video in VIDEOS}) == len({video.blob for video in VIDEOS}) == len(VIDEOS)
 
 
+def test_another_seed_cuts_a_video_at_other_times(tmp_path: Path) -> None:
+    row = {"file": "a__long.mp4", "duration_s": 14, "tags": []}
+    grey_video(tmp_path / "a__long.mp4", 14)
+    (tmp_path / "clips.jsonl").write_text(json.dumps(row))
+    spans = [real_originals(tmp_path, 2, seed)[0].spans_us for seed in (0, 0, 1)]
+    assert len(spans[0]) == 2
+    assert spans[0] == spans[1] != spans[2]
+
+
 def test_short_videos_of_a_group_are_hard_negatives(tmp_path: Path) -> None:
     rows = [
         {"file": "a__long.mp4", "duration_s": 5, "tags": ["group:wall"]},
