@@ -78,8 +78,10 @@ bench-judge: $(STAMP)  ## judging ten million pairs against one DuckDB script, a
 	@$(BIN)/python -m benchmarks.tiers $(OUT)
 
 .PHONY: bench-duplicates
-bench-duplicates: $(STAMP)  ## planted copies and hard negatives, found by clipstrata and by other ways (a quarter of an hour)
-	@$(BIN)/python -m benchmarks.copies.measure --work $(OUT)-copies --size full
+bench-duplicates: $(STAMP)  ## planted copies and hard negatives, found by clipstrata and by other ways (half an hour)
+	@$(BIN)/python -m benchmarks.copies.measure --work $(OUT)-copies --size full \
+		$(if $(OTHER_VIDEOS),--other-videos $(OTHER_VIDEOS))
+	@$(BIN)/python -m benchmarks.copies.measure --work $(OUT)-copies-again --size real --spans-seed 1 --table tune
 	@$(BIN)/python -m benchmarks.survivors --runs 1
 	@$(BIN)/python -m benchmarks.perceptual
 	@$(BIN)/python -m benchmarks.semantic --clips 250000

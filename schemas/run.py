@@ -15,7 +15,7 @@ from schemas.canonical import canonical_json, digest_of
 from schemas.statistics import ScorerFacts
 
 RUN_SCHEMA = "clipstrata.run/1"
-CODE_VERSION = "0.2.0"
+CODE_VERSION = "0.3.0"
 
 RUN_JSON = "run.json"
 STATISTICS_JSON = "stats/statistics.json"

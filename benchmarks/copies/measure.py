@@ -1,6 +1,7 @@
 """Precision and recall of duplicate finding on the planted set, ours and other ways on the same clips.
 
-    python -m benchmarks.copies.measure --work FOLDER [--size small|full] [--scorer world_clip | FOLDER | ViT-B-32]
+    python -m benchmarks.copies.measure --work FOLDER [--size small|full] [--other-videos FOLDER]
+        [--scorer world_clip | FOLDER | ViT-B-32]
 
 The set is made first where it is not there. Every clip is decoded once, all methods see the same frames. A method's
 threshold is the one with the highest recall at a precision of 0.99 on the `tune` split; the table is of the `test`
@@ -26,7 +27,7 @@ from benchmarks.copies.changes import KINDS, PROMISED, PROMISED_PRECISION, PROMI
 from benchmarks.copies.evaluate import Sheet, Split, fill_sheet, make_split, points_of
 from benchmarks.copies.looks import Look, embed, load_looks, save_looks, take_looks
 from benchmarks.copies.methods import perceptual, semantic
-from benchmarks.copies.originals import SIZES, real_originals
+from benchmarks.copies.originals import SIZES, all_originals
 from benchmarks.copies.peers import Found, near_hashes, semdedup
 from benchmarks.copies.plant import plant
 from benchmarks.copies.records import CLIPS_FILE, TEST, TUNE, read_records
@@ -54,16 +55,16 @@ def methods(scorer: str) -> dict[str, Method]:
 
 
 def measure(
-    splits: dict[str, Split], seen: dict[str, Seen], by_name: dict[str, Method], real: dict[str, bool]
+    splits: dict[str, Split], seen: dict[str, Seen], by_name: dict[str, Method], real: dict[str, bool], table: str
 ) -> tuple[list[Sheet], list[Sheet]]:
-    """Return two sheets of the test split for each method: at the precise and at the balanced point."""
+    """Return two sheets of a split for each method: at the precise and at the balanced point of `tune`."""
     precise, balanced = [], []
     for name, method in by_name.items():
         started = time.monotonic()
         points = points_of(splits[TUNE], method(*seen[TUNE]), PROMISED_PRECISION)
-        found = method(*seen[TEST])
+        found = method(*seen[table])
         for sheets, point in zip((precise, balanced), points, strict=True):
-            sheets.append(fill_sheet(name, splits[TEST], found, point, real))
+            sheets.append(fill_sheet(name, splits[table], found, point, real))
         log.info("%s: %.1f s", name, time.monotonic() - started)
     return precise, balanced
 
@@ -93,6 +94,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--size", choices=sorted(SIZES), default="small")
+    parser.add_argument("--other-videos", type=Path, help="real videos for `test`: benchmarks.copies.other_videos")
+    parser.add_argument("--spans-seed", type=int, default=0, help="another one cuts real videos at other times")
+    parser.add_argument("--table", choices=(TUNE, TEST), default=TEST, help="the split that the figures are of")
     parser.add_argument("--scorer", default="world_clip", help="world_clip, a model folder, or an architecture")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--looks", type=Path, help="keep what the decode gave in this file, or reuse it")
@@ -102,8 +106,9 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(1)
     folder = arguments.work.resolve() / arguments.size
+    originals = all_originals(SIZES[arguments.size], arguments.other_videos, arguments.spans_seed)
     if not (folder / CLIPS_FILE).exists():
-        plant(folder, SIZES[arguments.size], arguments.processes)
+        plant(folder, originals, arguments.processes)
     bases, clips = read_records(folder)
     with tempfile.TemporaryDirectory() as weights:
         scorer = scorer_for(arguments.scorer, Path(weights))
@@ -114,9 +119,9 @@ def main() -> int:
     for name in splits:
         own = [place for place, clip in enumerate(clips) if clip.split == name]
         seen[name] = ([looks[place] for place in own], vectors[own])
-    files = {original.name for original in real_originals(SIZES[arguments.size].spans)}
+    files = {original.name for original in originals if original.file is not None}
     real = {base.base_id: base.video in files for base in bases}
-    precise, balanced = measure(splits, seen, methods(_label(arguments.scorer)), real)
+    precise, balanced = measure(splits, seen, methods(_label(arguments.scorer)), real, arguments.table)
     others = [kind for kind in KINDS if kind not in PROMISED]
     table = f"{markdown(precise)}\n\nThe others at the highest F1:\n\n{markdown(balanced, others)}"
     held = {name: summary(split) for name, split in splits.items()}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import av
 
 from benchmarks.copies.changes import SHIFT_US, US_PER_S
+from benchmarks.copies.records import TEST, TUNE
 from benchmarks.copies.scenes import Card, Flat, Scene, Shot, Still, WorldShot
 from benchmarks.copies.truth import FLAT, MAIN, OTHER_ACTION, OTHER_PERSON, SAME_BACKGROUND, SAME_SERIES
 from benchmarks.footage import REALPACK
@@ -18,10 +19,12 @@ from curation.world.factors import changed, draw_factors, seeded
 
 MIN_SPAN_S, MAX_SPAN_S, GAP_S = 4.0, 8.0, 1.0
 SIGNS = "signs"
-_SIGN_FILES = ("bird", "book", "brother", "milk", "thanks", "yes")
+_SIGNS = tuple(f"intel__{sign}.mkv" for sign in ("bird", "book", "brother", "milk", "thanks", "yes"))
 """Real, and too short to be copied: people who make signs of sign language in one office, some the same person."""
 _CARD_S = 1.5
-_NEAR_DUPLICATE = "near-duplicate-of:"
+_NEAR_DUPLICATE, _GROUP = "near-duplicate-of:", "group:"
+_FIRST_NUMBER = {TUNE: 0, TEST: 10_000}
+"""Of the drawn groups of each sort: a number is the seed of all that is drawn."""
 _TITLES = (
     "The End",
     "Chapter One",
@@ -54,6 +57,7 @@ class Original:
         content_us: where content starts: a title card before that is none.
         copied: whether copies are made of its clips; the others are there as hard negatives.
         upload: another real file that shows the same at the same times.
+        split: `tune` or `test`.
     """
 
     name: str
@@ -65,11 +69,12 @@ class Original:
     content_us: int = 0
     copied: bool = True
     upload: Path | None = None
+    split: str = TUNE
 
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How many groups of each sort are drawn, and how many spans a real video gives at most."""
+    """How many groups of each sort are drawn for a split, and how many spans a real video gives at most."""
 
     spans: int
     sets: int
@@ -80,35 +85,67 @@ class Size:
 
 
 SIZES = {
-    "small": Size(spans=1, sets=4, films=4, series=2, worlds=2, flats=14),
-    "full": Size(spans=4, sets=12, films=12, series=6, worlds=6, flats=48),
+    "small": Size(spans=1, sets=2, films=2, series=1, worlds=1, flats=7),
+    "full": Size(spans=4, sets=6, films=6, series=3, worlds=3, flats=24),
+    "real": Size(spans=4, sets=0, films=0, series=0, worlds=0, flats=0),
 }
 
 
-def all_originals(size: Size) -> list[Original]:
-    """Return real and drawn originals, by name."""
-    drawn = [*_sets(size.sets), *_films(size.films), *_series(size.series), *_worlds(size.worlds), *_flats(size.flats)]
-    return sorted([*real_originals(size.spans), *drawn], key=lambda original: original.name)
+def all_originals(size: Size, other_videos: Path | None = None, spans_seed: int = 0) -> list[Original]:
+    """Return real and drawn originals, by name.
+
+    Args:
+        other_videos: a folder of real videos for `test` (`benchmarks.copies.other_videos`); without it all of that
+            split are drawn. Those of `tune` lie beside the project.
+        spans_seed: another one cuts the real videos at other times.
+    """
+    found = []
+    for split, videos in ((TUNE, REALPACK / "clips"), (TEST, other_videos)):
+        real = [] if videos is None else real_originals(videos, size.spans, spans_seed)
+        found += [replace(own, split=split) for own in (*real, *_drawn_originals(size, _FIRST_NUMBER[split]))]
+    return sorted(found, key=lambda original: original.name)
 
 
-def real_originals(spans: int) -> list[Original]:
-    """Return the real videos of 4 s or more, and the signs; none where the folder beside the project is not there."""
-    index = REALPACK / "clips" / "clips.jsonl"
+def _drawn_originals(size: Size, first: int) -> list[Original]:
+    def numbers(count: int) -> range:
+        return range(first, first + count)
+
+    return [
+        *_sets(numbers(size.sets)),
+        *_films(numbers(size.films)),
+        *_series(numbers(size.series)),
+        *_worlds(numbers(size.worlds)),
+        *_flats(numbers(size.flats)),
+    ]
+
+
+def real_originals(folder: Path, spans: int, spans_seed: int = 0) -> list[Original]:
+    """Return a folder's real videos: those of 4 s or more to be copied, and some shorter ones; none without an index.
+
+    The index is `clips.jsonl`, a line of JSON for each video: `file`, `duration_s`, `tags`. Of the tags
+    `near-duplicate-of:` names a file without the part of its name before `__`, and `group:` names a group.
+    """
+    index = folder / "clips.jsonl"
     if not index.is_file():
         return []
     rows = {row["file"]: row for row in map(json.loads, index.read_text(encoding="utf-8").splitlines())}
-    signs = [_sign(index.parent / f"intel__{sign}.mkv") for sign in _SIGN_FILES if f"intel__{sign}.mkv" in rows]
     found, uploads = {}, {}
     for name, row in sorted(rows.items()):
-        if isinstance(row.get("duration_s"), int | float) and row["duration_s"] >= MIN_SPAN_S:
-            original = _real(index.parent / name, spans)
-            of = next((tag.removeprefix(_NEAR_DUPLICATE) for tag in row["tags"] if tag.startswith(_NEAR_DUPLICATE)), "")
-            if any(known.endswith(f"__{of}") for known in rows) and of:
-                uploads[next(known for known in rows if known.endswith(f"__{of}"))] = index.parent / name
-            else:
-                found[name] = original
-    joined = [replace(video, upload=uploads.get(name)) for name, video in found.items()]
-    return [*joined, *signs]
+        of, group = (_tagged(row["tags"], start) for start in (_NEAR_DUPLICATE, _GROUP))
+        source = next((known for known in rows if of and known.endswith(f"__{of}")), None)
+        is_long = isinstance(row.get("duration_s"), int | float) and row["duration_s"] >= MIN_SPAN_S
+        if is_long and source is not None:
+            uploads[source] = folder / name
+        elif is_long:
+            rng = seeded("spans", name, *([spans_seed] if spans_seed else []))
+            found[name] = _real(folder / name, spans_of(_duration_us(folder / name), spans, rng), group or name)
+        elif group or name in _SIGNS:
+            found[name] = _short(folder / name, group or SIGNS)
+    return [replace(video, upload=uploads.get(name)) for name, video in found.items()]
+
+
+def _tagged(tags: Iterable[str], start: str) -> str:
+    return next((tag.removeprefix(start) for tag in tags if tag.startswith(start)), "")
 
 
 def spans_of(duration_us: int, most: int, rng: random.Random) -> tuple[Span, ...]:
@@ -129,14 +166,14 @@ def spans_of(duration_us: int, most: int, rng: random.Random) -> tuple[Span, ...
     return tuple(spans)
 
 
-def _real(path: Path, spans: int) -> Original:
-    found = spans_of(_duration_us(path), spans, seeded("spans", path.name))
-    return Original(name=path.name, group=path.name, role=MAIN, file=path, spans_us=found)
+def _real(path: Path, spans_us: tuple[Span, ...], group: str) -> Original:
+    return Original(name=path.name, group=group, role=MAIN, file=path, spans_us=spans_us)
 
 
-def _sign(path: Path) -> Original:
+def _short(path: Path, group: str) -> Original:
+    """Return a video that is too short to be copied, of a place that others of its group show too."""
     span = (0, _duration_us(path))
-    return Original(name=path.name, group=SIGNS, role=SAME_BACKGROUND, file=path, spans_us=(span,), copied=False)
+    return Original(name=path.name, group=group, role=SAME_BACKGROUND, file=path, spans_us=(span,), copied=False)
 
 
 def _duration_us(path: Path) -> int:
@@ -151,9 +188,9 @@ def _drawn(name: str, group: str, role: str, shots: Shots, **more: object) -> Or
     return Original(name=name, group=group, role=role, shots=shots, spans_us=spans, **more)  # type: ignore[arg-type]
 
 
-def _sets(count: int) -> Iterator[Original]:
+def _sets(numbers: range) -> Iterator[Original]:
     """One place and camera each: a person who acts for long, another person, another action, a thing instead."""
-    for number in range(count):
+    for number in numbers:
         group, rng = f"set-{number:02d}", seeded("set", number)
         main = Scene(place=100 + number, person=100 + number, action=number, turning=number % 3 == 2)
         length_s = 4.5 + 3 * rng.random()
@@ -171,9 +208,9 @@ def _sets(count: int) -> Iterator[Original]:
             yield _drawn(f"{group}-{role}", group, role, ((scene, length_s),), copied=False)
 
 
-def _films(count: int) -> Iterator[Original]:
+def _films(numbers: range) -> Iterator[Original]:
     """Three or four places after each other, with cuts between them."""
-    for number in range(count):
+    for number in numbers:
         rng = seeded("film", number)
         shots = []
         for part in range(3 + number % 2):
@@ -185,9 +222,9 @@ def _films(count: int) -> Iterator[Original]:
         yield _drawn(f"film-{number:02d}", f"film-{number:02d}", MAIN, tuple(shots))
 
 
-def _series(count: int) -> Iterator[Original]:
+def _series(numbers: range) -> Iterator[Original]:
     """Episodes that start with the same card and show something else after it; copies are made of the first."""
-    for number in range(count):
+    for number in numbers:
         group = f"series-{number:02d}"
         card = Card(text=f"Evenings with Ada {number}", paper=_COLOURS[3 + number % 3], size_px=34)
         for episode in range(4):
@@ -199,9 +236,9 @@ def _series(count: int) -> Iterator[Original]:
             yield _drawn(name, group, SAME_SERIES, shots, content_us=content_us, copied=episode == 0)
 
 
-def _worlds(count: int) -> Iterator[Original]:
+def _worlds(numbers: range) -> Iterator[Original]:
     """A clip of the built-in world, and others with the same background to the grain: another thing, another motion."""
-    for number in range(count):
+    for number in numbers:
         group, rng = f"world-{number:02d}", seeded("copies", number)
         factors, length_s = draw_factors(rng), 5.0
         other = changed(changed(factors, "shape", rng), "colour", rng)
@@ -211,9 +248,9 @@ def _worlds(count: int) -> Iterator[Original]:
             yield _drawn(f"{group}-{role}", group, role, ((shot, length_s),), copied=role == MAIN)
 
 
-def _flats(count: int) -> Iterator[Original]:
+def _flats(numbers: range) -> Iterator[Original]:
     """Strangers that show little: one colour, a title, a photograph, or one of the first two before a scene."""
-    for number in range(count):
+    for number in numbers:
         rng = seeded("flat", number)
         colour = Flat(colour=_COLOURS[number % len(_COLOURS)], noisy=number if number % 2 else None)
         title = Card(text=_TITLES[number % len(_TITLES)], size_px=30 + number % 4 * 6)

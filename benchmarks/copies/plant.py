@@ -1,6 +1,6 @@
 """Make the planted set: base clips, their copies and hard negatives, and the list of what each clip shows.
 
-    python -m benchmarks.copies.plant --work FOLDER [--size small|full] [--processes 2]
+    python -m benchmarks.copies.plant --work FOLDER [--size small|full] [--other-videos FOLDER] [--processes 2]
 
 The set is FOLDER/SIZE. Files that are there are kept, so a run that was broken off goes on. Equal sizes give equal
 files.
@@ -34,9 +34,9 @@ from benchmarks.copies.changes import (
     Change,
 )
 from benchmarks.copies.encode import Look, change_clip, cut_clip, draw_video, look_of
-from benchmarks.copies.originals import SIZES, Original, Size, all_originals
+from benchmarks.copies.originals import SIZES, Original, all_originals
 from benchmarks.copies.pictures import write_logo, write_subtitles
-from benchmarks.copies.records import BASE, Base, Clip, Piece, write_records
+from benchmarks.copies.records import BASE, TEST, TUNE, Base, Clip, Piece, write_records
 from benchmarks.copies.scenes import FPS, frames
 from benchmarks.copies.truth import FLAT
 from curation.world.factors import seeded
@@ -74,6 +74,7 @@ def plan_bases(originals: Sequence[Original], work: Path) -> list[Planted]:
                 video=original.name,
                 group=original.group,
                 role=original.role,
+                split=original.split,
                 start_us=start_us,
                 end_us=end_us,
             )
@@ -262,11 +263,10 @@ def _small_frames(path: Path) -> NDArray[np.uint8]:
     return np.stack(found)
 
 
-def plant(work: Path, size: Size, processes: int) -> tuple[list[Base], list[Clip]]:
+def plant(work: Path, originals: Sequence[Original], processes: int) -> tuple[list[Base], list[Clip]]:
     """Make the set in a folder and return its records, which are written there too."""
     for name in ("videos", "clips", "pictures"):
         (work / name).mkdir(parents=True, exist_ok=True)
-    originals = all_originals(size)
     planned, maker = plan_bases(originals, work), Maker(work=work)
     copied = [own for own in planned if own.original.copied]
     partners = strangers(planned)
@@ -297,13 +297,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="a folder for the set")
     parser.add_argument("--size", choices=sorted(SIZES), default="small")
+    parser.add_argument("--other-videos", type=Path, help="real videos for `test`: benchmarks.copies.other_videos")
+    parser.add_argument("--spans-seed", type=int, default=0, help="another one cuts real videos at other times")
     parser.add_argument("--processes", type=int, default=2)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     folder = arguments.work.resolve() / arguments.size
-    bases, clips = plant(folder, SIZES[arguments.size], arguments.processes)
-    if not any(own.file for own in all_originals(SIZES[arguments.size])):
-        log.warning("no real videos: shared/realpack is not beside the project; all clips are drawn ones")
+    originals = all_originals(SIZES[arguments.size], arguments.other_videos, arguments.spans_seed)
+    bases, clips = plant(folder, originals, arguments.processes)
+    for split in (TUNE, TEST):
+        if not any(own.file for own in originals if own.split == split):
+            log.warning("no real videos for %s (docs/duplicates.md says where they come from): all are drawn", split)
     copies = sum(clip.kind != BASE for clip in clips)
     sys.stdout.write(f"{len(bases)} base clips and {copies} copies in {folder}\n")
     return 0

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from benchmarks.copies.changes import KINDS, PROMISED
 from benchmarks.copies.evaluate import GROUPS, TWO_COPIES, Sheet, Split, Tally
 from benchmarks.copies.points import EVERYTHING, wilson
@@ -72,7 +74,7 @@ def summary(split: Split) -> dict[str, int]:
     return {
         "clips": len(split.clips),
         "true_pairs": int((counted & (split.relation == "true")).sum()),
-        "hard_negative_pairs": int((counted & [kind in HARD_KINDS for kind in split.relation.tolist()]).sum()),
+        "hard_negative_pairs": int((counted & np.isin(split.relation, HARD_KINDS)).sum()),
         "stranger_pairs": int((counted & (split.relation == STRANGE)).sum()),
         "left_out_pairs": int((counted & (split.relation == LEFT_OUT)).sum()),
         "two_copies_pairs": int((~counted & (split.relation == "true")).sum()),

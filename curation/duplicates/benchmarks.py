@@ -15,7 +15,7 @@ from schemas.arrow import parquet_bytes
 from schemas.config_file import ConfigError
 
 # A file says by it how its hashes were taken; another way gives other hashes, which would match nothing.
-FORMAT = "clipstrata.hashes/1"
+FORMAT = "clipstrata.hashes/2"
 HASHES = pa.schema(
     [
         ("clip", pa.string()),

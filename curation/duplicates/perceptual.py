@@ -186,12 +186,14 @@ def _judged(first: Side, second: Side, laid: Laid, options: PerceptualOptions) -
     """Return the pairs that are copies at the offset they have."""
     close = fit(first, second, laid, options.frame_bits)
     agrees = agreement(first, second, laid, options.frame_bits)
-    in_time = (agrees.matched >= MIN_HASHES) & (agrees.timing_1e2 >= options.min_timing_1e2)
-    unexplained_1e4 = 100 * options.motion_bits * agrees.motion_1e2 // STRANGE_BITS
-    still = (agrees.similarity_1e4 - unexplained_1e4 >= options.min_similarity_1e4) & (
-        10_000 * agrees.matched >= options.still_overlap_1e4 * close.longer
+    lacking = np.maximum(options.min_timing_1e2 - agrees.timing_1e2, 0)
+    in_time = (agrees.matched >= MIN_HASHES) & (lacking == 0)
+    unexplained_1e4 = (
+        100 * options.motion_bits * agrees.motion_1e2 * lacking // (STRANGE_BITS * max(options.min_timing_1e2, 1))
     )
-    are = np.flatnonzero((agrees.similarity_1e4 >= options.min_similarity_1e4) & (in_time | still))
+    alike = agrees.similarity_1e4 - unexplained_1e4 >= options.min_similarity_1e4
+    long = 10_000 * agrees.matched >= options.still_overlap_1e4 * close.longer
+    are = np.flatnonzero(alike & (in_time | long))
     one, other = first.signatures.clips[laid.first], second.signatures.clips[laid.second]
     are = are[np.lexsort((other[are], one[are]))]
     return Copies(

@@ -28,7 +28,7 @@ class PerceptualOptions:
     Two clips are laid on each other at the offset that fits best. They are copies where enough of the shorter one lies
     on the other, most hashes of that overlap match, and the timing agrees: what moves in one moves in the other at the
     same moments. Timing is what tells a copy from the same scene seconds later. Where nothing moves it tells nothing;
-    such clips are copies only when they agree more closely, and over nearly their whole length.
+    such clips are copies only when they agree more closely, and over most of their length.
 
     Attributes:
         min_quality: hashes of a lower quality (0 to 100) show too little to be compared: black, white, fades.
@@ -43,9 +43,11 @@ class PerceptualOptions:
         min_overlap_1e4: matching hashes, of those of the clip that has fewer.
         min_matched_1e4: matching hashes, of those that lie on each other.
         min_similarity_1e4: of the overlap: 10,000 is equal, 0 is as far as strangers are.
-        min_timing_1e2: least agreement in time, in hundredths of its standard error where there is none.
-        motion_bits: where timing does not agree, clips may still be copies that stand still: each bit of motion counts
-            as so many differing bits then.
+        min_timing_1e2: agreement in time that explains all motion, in hundredths of its standard error where there is
+            none. Clips of one still camera, where other things pass, reach 17 by chance (benchmarks/copies); most
+            copies that move reach 30 and more.
+        motion_bits: where timing agrees less, clips may still be copies that stand still: each bit of motion counts as
+            so many differing bits where timing says nothing, and as a part of that in between.
         still_overlap_1e4: least share of the longer clip that matches, where timing does not agree.
 
     Raises:
@@ -62,7 +64,7 @@ class PerceptualOptions:
     min_overlap_1e4: int = 5_000
     min_matched_1e4: int = 8_000
     min_similarity_1e4: int = 8_700
-    min_timing_1e2: int = 600
+    min_timing_1e2: int = 2_000
     motion_bits: int = 4
     still_overlap_1e4: int = 6_000
 

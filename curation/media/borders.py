@@ -16,6 +16,10 @@ ODD_SHARE = 0.01
 MAX_SIDE_SHARE = 0.4
 # The edge of a border is soft over up to this share of the side: scaling and block filters smear it.
 SOFT_SHARE = 0.02
+# Lines before the last flat one that may be picture in part: of a dark one, or of a sharp edge that rings.
+EDGE_LINES = 2
+# Luma of black; under it lies what a sharp edge rings.
+BLACK = 16
 # Up to this luma a border is black.
 BLACK_LUMA = 24
 # A letterboxed film may have been padded once more, with another colour.
@@ -38,21 +42,49 @@ class _Proof:
     edge_share: float
 
 
-# Tried on 360 re-encoded, scaled, trimmed and padded copies of real and drawn clips: all but 9 get the box of their
-# original; those are dark clips, padded with black. Black is a border's usual colour, so less proof is asked for.
-BLACK, COLOURED = _Proof(0.0125, 0.25), _Proof(0.025, 0.5)
+# Black is a border's usual colour, so less proof is asked for.
+BLACK_PROOF, COLOURED_PROOF = _Proof(0.0125, 0.25), _Proof(0.025, 0.5)
 # Steps from a border's level to another one.
 EDGE_STEPS = 10
+FINE = 16
+"""Parts of a line that an edge is told in: half of a line may be border, after scaling."""
 
 
 @dataclass(frozen=True)
 class Box:
-    """A rectangle of whole pixels; right and bottom are the first column and row outside of it."""
+    """A rectangle in pixels, in whole sixteenths of them; right and bottom are where it ends."""
 
-    left: int
-    top: int
-    right: int
-    bottom: int
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What is taken off at one side.
+
+    Attributes:
+        lines: that are border, in part at least.
+        fine: where the border ends, in sixteenths of a line.
+        level: mean luma of the innermost border.
+    """
+
+    lines: int = 0
+    fine: int = 0
+    level: int = 0
+
+    def wider(self, before: Cut, after: Cut) -> Cut:
+        """Return this cut with as much more taken off as lies between two others."""
+        return Cut(self.lines + after.lines - before.lines, self.fine + after.fine - before.fine, after.level)
+
+
+@dataclass(frozen=True)
+class _Cuts:
+    top: Cut = Cut()
+    below: Cut = Cut()
+    left: Cut = Cut()
+    beside: Cut = Cut()
 
 
 @dataclass(frozen=True)
@@ -81,44 +113,51 @@ def picture_box(darkest: NDArray[np.uint8], brightest: NDArray[np.uint8], mean: 
         mean: the same, on average.
     """
     height, width = darkest.shape
-    rows = Lines(*(each.astype(np.int16) for each in (darkest, brightest, mean)))
-    box = whole = Box(0, 0, width, height)
+    rows = Lines(*(np.maximum(each, BLACK).astype(np.int16) for each in (darkest, brightest, mean)))
+    cuts = _Cuts()
     for _ in range(MAX_LAYERS):
-        inner = _without_layer(rows, box)
-        if inner == box:
+        inner = _without_layer(rows, cuts)
+        if inner == cuts:
             break
-        if inner.right <= inner.left or inner.bottom <= inner.top:
-            return whole
-        box = inner
-    return box
+        if inner.left.lines + inner.beside.lines >= width or inner.top.lines + inner.below.lines >= height:
+            return Box(0, 0, width, height)
+        cuts = inner
+    left, top = cuts.left.fine / FINE, cuts.top.fine / FINE
+    return Box(left, top, width - cuts.beside.fine / FINE, height - cuts.below.fine / FINE)
 
 
-def _without_layer(rows: Lines, box: Box) -> Box:
+def _without_layer(rows: Lines, cuts: _Cuts) -> _Cuts:
     """Take one border off: above and below first, then left and right in what is left."""
     height, width = rows.mean.shape
     # near the corners, the soft edge of the border before may still show
     aside, above = _soft(width), _soft(height)
-    inside = rows.of((slice(None), slice(box.left + aside, box.right - aside)))
-    top, below = _opposite(inside, box.top, height - box.bottom)
-    columns = rows.of(slice(top + above, height - below - above)).turned()
-    left, beside = _opposite(columns, box.left, width - box.right)
-    return replace(box, left=left, top=top, right=width - beside, bottom=height - below)
+    inside = rows.of((slice(None), slice(cuts.left.lines + aside, width - cuts.beside.lines - aside)))
+    top, below = _opposite(inside, cuts.top, cuts.below)
+    columns = rows.of(slice(top.lines + above, height - below.lines - above)).turned()
+    left, beside = _opposite(columns, cuts.left, cuts.beside)
+    return _Cuts(top, below, left, beside)
 
 
-def _opposite(lines: Lines, at_start: int, at_end: int) -> tuple[int, int]:
-    """Return how many lines to take off at the start and at the end, some of them already gone.
+def _opposite(lines: Lines, at_start: Cut, at_end: Cut) -> tuple[Cut, Cut]:
+    """Return what to take off at the start and at the end, some of it already gone.
 
-    Where only one side shows a black border, the other one has it too if it is black so far: a black pad on a dark
-    corner cannot be told from it.
+    A coloured border has one like it on the other side; a page's margin seldom does. Where only one side shows a black
+    border, the other one has it too if it is black so far: a black pad on a dark corner cannot be told from it.
     """
     turned = lines.of(slice(None, None, -1))
     start, end = _border(lines, at_start), _border(turned, at_end)
-    wide = max(start - at_start, end - at_end)
-    if start == at_start and _is_black(lines, at_start, wide):
-        start += wide
-    if end == at_end and _is_black(turned, at_end, wide):
-        end += wide
+    if max(start.level, end.level) > BLACK_LUMA and not _alike(start, end, _soft(len(lines.mean))):
+        start, end = (at_start if start.level > BLACK_LUMA else start), (at_end if end.level > BLACK_LUMA else end)
+    if start == at_start and end != at_end and _is_black(lines, start.lines, end.lines - at_end.lines):
+        start = start.wider(at_end, end)
+    elif end == at_end and start != at_start and _is_black(turned, end.lines, start.lines - at_start.lines):
+        end = end.wider(at_start, start)
     return start, end
+
+
+def _alike(one: Cut, other: Cut, soft: int) -> bool:
+    """Return whether borders have one colour and one width, as those that are put around a picture have."""
+    return abs(one.level - other.level) <= FLAT_STEPS and abs(one.lines - other.lines) <= soft
 
 
 def _is_black(lines: Lines, start: int, wide: int) -> bool:
@@ -132,21 +171,46 @@ def _soft(lines: int) -> int:
     return max(2, round(lines * SOFT_SHARE))
 
 
-def _border(lines: Lines, cut: int) -> int:
-    """Return how many lines to take off at the start, `cut` of them already gone."""
+def _border(lines: Lines, cut: Cut) -> Cut:
+    """Return what to take off at the start, `cut` of it already gone."""
     count, along = lines.mean.shape
     soft = _soft(count)
-    start, flat = _flat_after(lines, cut, soft)
+    start, flat = _flat_after(lines, cut.lines, soft)
     most = count * MAX_SIDE_SHARE
     if flat == 0 or along == 0 or start + flat > most:
         return cut
     border = lines.mean[start : start + flat]
     level = int(border.sum(dtype=np.int64)) // border.size
-    end = start + flat + _soft_lines(lines.of(slice(start + flat, None)), level, soft)
-    proof = BLACK if level <= BLACK_LUMA else COLOURED
-    behind = np.abs(lines.mean[end : end + soft] - level) > EDGE_STEPS
+    end = _edge(lines, start + flat, level, soft)
+    if end is None:
+        return cut
+    proof = BLACK_PROOF if level <= BLACK_LUMA else COLOURED_PROOF
+    behind = np.abs(lines.mean[end.lines : end.lines + soft] - level) > EDGE_STEPS
     is_edge = behind.size > 0 and int(behind.sum()) >= proof.edge_share * behind.size
-    return end if is_edge and end >= count * proof.side_share else cut
+    end = replace(end, level=level)
+    return end if is_edge and end.fine - cut.fine >= FINE * count * proof.side_share else cut
+
+
+def _edge(lines: Lines, flat_end: int, level: int, soft: int) -> Cut | None:
+    """Return where a border ends whose flat lines end before `flat_end`.
+
+    Scaling makes lines of which a part is border. The lines grow away from the border's level up to the first one that
+    is picture only; how far away those before are, as a share of that one, is how much of them is picture.
+    """
+    first = max(flat_end - EDGE_LINES, 0)
+    levels = (lines.darkest + lines.brightest)[first : flat_end + soft + 1] - 2 * level
+    if flat_end - first >= len(levels):
+        return None
+    away = np.abs(levels).sum(axis=1, dtype=np.int64)
+    last = flat_end - first
+    while last + 1 < len(levels) and (2 * away[last] < away.max() or away[last + 1] * 10 > away[last] * 11):
+        last += 1
+    if 3 * away[0] > away[last]:
+        return None
+    signs = np.sign(levels[last])
+    shares = np.clip((levels[:last] * signs).sum(axis=1, dtype=np.int64), 0, away[last])
+    fine = FINE * last - FINE * int(shares.sum()) // max(int(away[last]), 1)
+    return Cut(first + last, FINE * first + fine)
 
 
 def _flat_after(lines: Lines, cut: int, soft: int) -> tuple[int, int]:
@@ -172,13 +236,3 @@ def _flat_lines(lines: Lines, start: int) -> int:
     most = np.partition(lines.brightest[start:], along - 1 - odd, axis=1)[:, along - 1 - odd]
     span = np.maximum.accumulate(most) - np.minimum.accumulate(least)
     return int(np.searchsorted(span, FLAT_STEPS, side="right"))
-
-
-def _soft_lines(lines: Lines, level: int, soft: int) -> int:
-    """Return how many lines after a border are nearer to its level than to the picture behind them."""
-    low, high = (np.abs(each[: 2 * soft] - level) for each in (lines.darkest, lines.brightest))
-    away = np.maximum(low, high).sum(axis=1, dtype=np.int64)
-    if len(away) < 2 * soft:
-        return 0
-    near = away[:soft] * 2 * soft < int(away[soft:].sum())
-    return int(np.argmin(near)) if not near.all() else soft

@@ -33,7 +33,7 @@ def test_spans_lie_in_the_video_and_apart(duration_us: int, most: int, count: in
 
 
 def film() -> tuple[Base, Original]:
-    base = Base(base_id="f@2000", video="f", group="f", role=MAIN, start_us=2 * S, end_us=8 * S)
+    base = Base(base_id="f@2000", video="f", group="f", role=MAIN, split="tune", start_us=2 * S, end_us=8 * S)
     return base, Original(name="f", group="f", role=MAIN, spans_us=((2 * S, 8 * S),), content_us=3 * S)
 
 
@@ -77,6 +77,17 @@ def test_a_plan_is_the_same_again_and_strangers_are_of_the_same_split() -> None:
     for base_id, partner in partners.items():
         assert partner.base.split == by_id[base_id].split
         assert partner.base.group != by_id[base_id].group
+
+
+def test_the_splits_have_nothing_in_common() -> None:
+    planned = plan_bases(all_originals(SIZES["small"]), Path("work"))
+    for name in ("video", "group"):
+        seen = [{getattr(own.base, name) for own in planned if own.base.split == split} for split in ("tune", "test")]
+        assert all(seen)
+        assert not seen[0] & seen[1]
+    shots = [{str(own.original.shots) for own in planned if own.base.split == split} for split in ("tune", "test")]
+    # pictures of one colour are the same in both
+    assert all("Flat" in shot for shot in shots[0] & shots[1] - {"()"})
 
 
 def test_records_are_read_back(tmp_path: Path) -> None:

@@ -51,9 +51,9 @@ def test_shares() -> None:
 
 
 BASES = [
-    Base(base_id="f@0", video="f", group="f", role=MAIN, start_us=0, end_us=4 * S),
-    Base(base_id="f@6", video="f", group="f", role=MAIN, start_us=6 * S, end_us=10 * S),
-    Base(base_id="g@0", video="g", group="g", role=MAIN, start_us=0, end_us=4 * S),
+    Base(base_id="f@0", video="f", group="f", role=MAIN, split="test", start_us=0, end_us=4 * S),
+    Base(base_id="f@6", video="f", group="f", role=MAIN, split="test", start_us=6 * S, end_us=10 * S),
+    Base(base_id="g@0", video="g", group="g", role=MAIN, split="test", start_us=0, end_us=4 * S),
 ]
 
 

@@ -1,11 +1,11 @@
-"""The truth of planted pairs: what is a copy, what a hard negative, what is left out; splits by video."""
+"""The truth of planted pairs: what is a copy, what a hard negative, what is left out."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from benchmarks.copies.records import Base, Clip, Piece, split_of
+from benchmarks.copies.records import Base, Clip, Piece
 from benchmarks.copies.truth import (
     FLAT,
     LEFT_OUT,
@@ -26,7 +26,14 @@ S = 1_000_000
 
 def base(base_id: str, video: str, group: str = "", role: str = MAIN, same: tuple[str, ...] = ()) -> Base:
     return Base(
-        base_id=base_id, video=video, group=group or video, role=role, start_us=0, end_us=6 * S, same_picture=same
+        base_id=base_id,
+        video=video,
+        group=group or video,
+        role=role,
+        split="tune",
+        start_us=0,
+        end_us=6 * S,
+        same_picture=same,
     )
 
 
@@ -97,11 +104,3 @@ def test_all_pairs_are_those_found_one_by_one() -> None:
     expected = [relation(clips[row], clips[column], BASES) for row, column in zip(rows, columns, strict=True)]
     assert list(found.of(rows, columns)) == expected
     assert {TRUE, LEFT_OUT, STRANGE, SAME_SERIES, FLAT} <= set(expected)
-
-
-def test_the_split_is_the_groups() -> None:
-    names = [f"video-{number}" for number in range(200)]
-    assert [split_of(name) for name in names] == [split_of(name) for name in names]
-    assert 70 < sum(split_of(name) == "test" for name in names) < 130
-    spans = [base("film@0", "film"), base("film@9", "film"), base("room@0", "room", "film")]
-    assert len({found.split for found in spans}) == 1

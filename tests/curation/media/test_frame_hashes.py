@@ -45,6 +45,28 @@ CHANGES = {
 }
 
 
+def slide() -> np.ndarray:
+    """Return a white page with three lines of text: the edge of a bar left on it would be most of what it shows."""
+    page = np.full((144, 256), 235, np.uint8)
+    for top in (24, 60, 100):
+        page[top : top + 6, 30 : 150 + top : 3] = 40
+    return page
+
+
+def half(luma: np.ndarray) -> np.ndarray:
+    wide = luma.astype(np.uint16)
+    rows = wide[::2] + wide[1::2]
+    return ((rows[:, ::2] + rows[:, 1::2] + 2) // 4).astype(np.uint8)
+
+
+@pytest.mark.parametrize("bars", [11, 13, 15])
+def test_a_slide_in_bars_keeps_its_hash_when_it_is_made_smaller(bars: int) -> None:
+    page = np.pad(slide(), ((bars, bars), (16, 16)), constant_values=16)
+    first, _ = hashed([slide()] * 6)
+    assert apart(first, hashed([page] * 6)[0]) < 2
+    assert apart(first, hashed([half(page)] * 6)[0]) < 2
+
+
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_hash_survives(name: str) -> None:
     first, _ = hashed(SCENE)
@@ -78,4 +100,4 @@ def test_the_bits_are_pinned() -> None:
     assert (found.tobytes().hex(), quality.hex()) == PINNED
 
 
-PINNED = ("ab42eab9a622a26e7cd3ccd095a699d548403711479a6146052b13d34c4e1861", "4e")
+PINNED = ("ab42ea39a722a36e74d2ccd095a799d548623711475a6546112b93d34c4e1869", "4b")
