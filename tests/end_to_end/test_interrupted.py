@@ -95,7 +95,7 @@ KILLED_IN = ("clips", "units", "tmp/duplicates", "tmp/judge", "tmp/shard")
 def _killed_at(corpus: Path, out: Path, place: str, moments: random.Random) -> str:
     """Run a build and kill it, with all that it started, once `place` changed; returns the place.
 
-    A build that ends before that had nothing to do there: then half of its units are undone, and it runs again.
+    A build that ends before that had nothing to do there: then a part of its work is undone, and it runs again.
     """
     for _ in range(3):
         before = _state(out / place)
@@ -121,11 +121,13 @@ def _state(folder: Path) -> tuple[int, ...]:
 
 
 def _undo_a_little(out: Path, moments: random.Random) -> None:
-    """Take a run that ended before its kill back by half of its units, so that the next build meets work."""
+    """Take half of its units from a run that ended before its kill, and a file from each later stage."""
     for folder in ("units", "clips"):
         files = sorted((out / folder).glob("*.json"))
         for path in moments.sample(files, k=max(1, len(files) // 2)):
             path.unlink()
+    for pattern in ("duplicates/summary.json", "selection/plan.json", "shards/*/*/*.tar"):
+        moments.choice(sorted(out.glob(pattern))).unlink()
 
 
 @pytest.fixture
