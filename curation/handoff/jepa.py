@@ -1,4 +1,4 @@
-"""For V-JEPA: lists of clips as `path label` lines, one per tier and source, and the part of its config that names them.
+"""For V-JEPA: lists of clips as `path label` lines, one per tier and source, and the part of its config with them.
 
 `VideoDataset` of facebookresearch/vjepa2 reads such a file with `pandas.read_csv(..., header=None, delimiter=" ")` and
 opens each path as it stands, relative to wherever it was started: so the paths are absolute, hold no space, and the

@@ -36,8 +36,8 @@ def read_counted(store: LocalStore, manifest: Manifest, path: str) -> bytes:
     found = store.read(path) if store.exists(path) else None
     if wanted is None or found is None or sha256_hex(found) != wanted:
         raise ConfigError(
-            f"{path} is not the file that manifest version {manifest.version} stands on: the run was judged again since, "
-            "or it is damaged; allowed: the newest version of a run that verifies; run `clipstrata build`"
+            f"{path} is not the file that manifest version {manifest.version} stands on: the run was judged again "
+            "since, or it is damaged; allowed: the newest version of a run that verifies; run `clipstrata build`"
         )
     return found
 
