@@ -17,8 +17,8 @@ class PlaceShare(_Model):
     Attributes:
         samples: those that can be drawn.
         share: of all samples drawn, 0 to 1; what is drawn by `clipstrata train` over many rounds.
-        repeats: how often one of its samples is drawn, on average, in one epoch; an epoch has as many draws as the stage
-            has samples.
+        repeats: how often one of its samples is drawn, on average, in one epoch; an epoch has as many draws as the
+            stage has samples.
     """
 
     source: str

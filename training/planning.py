@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from curation.handoff.selected import selected
+from curation.store import LocalStore
+from schemas.config_file import ConfigError
 from schemas.manifest import Manifest, ShardFacts
-from schemas.planning import LoaderPlan, PlaceShare, Span, StageShares
+from schemas.planning import LoaderPlan, PlaceShare, Span, StageShares, TrainingPlan
+from training.data import read_run_manifest
 from training.data.batches import CYCLE_STEPS, BatchOptions, capped, cycle_quotas, draws_of_round
 
 SHARE_DIGITS = 6
@@ -96,16 +102,28 @@ def _places(frame: pl.DataFrame, weights: NDArray[np.int64], part: float, draws:
     return found
 
 
-def plan_loaders(manifest: Manifest, *, nodes: int, processes: int, loaders: int, batch: int) -> LoaderPlan:
-    """Return what an epoch over whole shards comes to.
+@dataclass(frozen=True)
+class PlanOptions:
+    """How a training is spread, as `LoaderPlan` names it.
 
     Raises:
-        ValueError: a number is not positive.
+        ConfigError: a number is not positive.
     """
-    for name, number in (("nodes", nodes), ("processes", processes), ("loaders", loaders), ("batch", batch)):
-        if number < 1:
-            raise ValueError(f"{name} is {number}; allowed: at least 1")
-    world = nodes * processes
+
+    nodes: int
+    processes: int
+    loaders: int
+    batch: int
+
+    def __post_init__(self) -> None:
+        for name, number in vars(self).items():
+            if number < 1:
+                raise ConfigError(f"--{name} is {number}; allowed: at least 1")
+
+
+def plan_loaders(manifest: Manifest, options: PlanOptions) -> LoaderPlan:
+    """Return what an epoch over whole shards comes to."""
+    world, loaders, batch = options.nodes * options.processes, options.loaders, options.batch
     # `split_by_node` takes every world-th shard, `split_by_worker` every w-th of what is left.
     dealt = [
         [list(manifest.shards[rank::world][worker::loaders]) for worker in range(loaders)] for rank in range(world)
@@ -117,10 +135,7 @@ def plan_loaders(manifest: Manifest, *, nodes: int, processes: int, loaders: int
     seen = steps * batch * world
     duration_us = sum(shard.duration_us for shard in manifest.shards)
     return LoaderPlan(
-        nodes=nodes,
-        processes=processes,
-        loaders=loaders,
-        batch=batch,
+        **vars(options),
         shards=len(manifest.shards),
         samples=total,
         without_shard=sum(not shards for of_rank in dealt for shards in of_rank),
@@ -141,3 +156,47 @@ def _samples(shards: Sequence[ShardFacts]) -> int:
 
 def _span(numbers: Sequence[int]) -> Span:
     return Span(least=min(numbers), most=max(numbers))
+
+
+def plan_run(run: Path, version: int | None, options: PlanOptions, mixture: Sequence[str]) -> TrainingPlan:
+    """Return what a training on a run's manifest draws.
+
+    Raises:
+        ManifestRefused: the run has no manifest, or not that version.
+        ConfigError: the selection is not the manifest's, or the mixture is wrong.
+    """
+    manifest = read_run_manifest(run, version)
+    stages = shares_with(options.batch, mixture)(selected(LocalStore(run), manifest))
+    loaders = plan_loaders(manifest, options)
+    return TrainingPlan(corpus=manifest.corpus, version=manifest.version, loaders=loaders, stages=stages)
+
+
+def shares_with(batch: int, mixture: Sequence[str]) -> Callable[[pl.DataFrame], tuple[StageShares, ...]]:
+    """Return what tells, of the samples in the shards, what stage 1, which needs texts, and stage 2 draw.
+
+    Raises:
+        ConfigError: the batch size is not positive, or the mixture is wrong.
+    """
+    if batch < 1:
+        raise ConfigError(f"--batch is {batch}; allowed: at least 1")
+    second = BatchOptions(size=batch, seed=0, stage=2, small_sources="leave_out", mixture=parse_mixture(mixture))
+    first = replace(second, stage=1, texts_only=True)
+    return lambda samples: (stage_shares(samples, first), stage_shares(samples, second))
+
+
+def parse_mixture(words: Sequence[str]) -> dict[str, int] | None:
+    """Return `SOURCE=PART` words as a mixture in whole numbers of a millionth, or None where there are none.
+
+    Raises:
+        ConfigError: a word is not of that form, or a part is out of range.
+    """
+    found: dict[str, int] = {}
+    for word in words:
+        name, _, part = word.partition("=")
+        try:
+            found[name] = round(float(part) * 1_000_000)
+        except (ValueError, OverflowError):
+            found[name] = 0
+        if not name or not 1 <= found[name] <= 10**12:
+            raise ConfigError(f"--mixture is {word!r}; allowed: SOURCE=PART with a part from 1e-6 to 1e6")
+    return found or None

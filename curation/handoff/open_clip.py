@@ -18,6 +18,6 @@ def sizes_json(linked: Sequence[LinkedShard]) -> bytes:
 
 
 def patterns_json(linked: Sequence[LinkedShard]) -> bytes:
-    """Return `patterns.json`: the pattern of each tier and source, and all joined by `::`, from the hand-off's folder."""
+    """Return `patterns.json`: the pattern of each tier and source, and all joined by `::`."""
     found = {f"{tier}/{source}": brace_pattern(own, f"{LINKS_FOLDER}/") for (tier, source), own in places(linked)}
     return canonical_json({"all": "::".join(found.values()), "places": found}, indent=2)
