@@ -53,8 +53,8 @@ def loader_warnings(found: LoaderPlan) -> Iterable[str]:
         most = found.shards // ranks
         mend = f"start at most {most} per process, or" if most else "there are fewer shards than processes:"
         yield (
-            f"{found.without_shard} of {workers} loaders get no shard: {mend} make shards smaller (shards.max_samples in "
-            "the corpus file)"
+            f"{found.without_shard} of {workers} loaders get no shard: {mend} make shards smaller (shards.max_samples "
+            "in the corpus file)"
         )
     if not found.steps:
         yield "a process has no whole batch, so an epoch that all processes share has no step: make batches smaller"

@@ -257,7 +257,7 @@ def shares_text(shares: Sequence[StageShares]) -> str:
 
 def _stage_lines(own: StageShares) -> Iterator[str]:
     hours = _hours(own.duration_us)
-    yield f"Stage {own.stage}, batches of {own.batch_size}: {own.samples} samples, {hours} hours, "
+    yield f"Stage {own.stage}, batches of {own.batch_size}: {own.samples} samples, {hours} hours,"
     yield f"{own.steps_per_epoch} steps an epoch (as many draws as samples)."
     if own.refused:
         yield f"Nothing is drawn: {own.refused}."
