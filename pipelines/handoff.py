@@ -18,8 +18,9 @@ from curation.handoff.links import linked_shards
 from curation.handoff.selected import read_counted, selected
 from curation.handoff.sources import read_locators, sources_summary
 from curation.handoff.tar_index import sample_places
-from curation.manifests import manifest_versions, read_manifest, read_pointer
+from curation.manifests import read_pointer
 from curation.store import LocalStore
+from curation.versions import wanted_version
 from dashboard.planning_tables import print_shares
 from pipelines.run_folder import read_run
 from schemas.canonical import sha256_hex
@@ -59,17 +60,14 @@ def manifest_of(store: LocalStore, version: int | None) -> Manifest:
     Raises:
         ConfigError: the run has no shards yet, not that version, or none in it.
     """
-    pointer = read_pointer(store)
-    wanted = version if version is not None or pointer is None else pointer.version
-    versions = manifest_versions(store)
-    if wanted not in versions:
-        raise ConfigError(
-            f"--version {wanted}: {store.root} has the manifest versions {versions or 'none'}; run `clipstrata "
-            "build`, or name one of them"
-        )
-    manifest = read_manifest(store, wanted)
+    if version is None:
+        pointer = read_pointer(store)
+        version = 1 if pointer is None else pointer.version
+    manifest = wanted_version(store, version)
     if not manifest.shards:
-        raise ConfigError(f"manifest version {wanted} of {store.root} lists no shards, so there is nothing to hand off")
+        raise ConfigError(
+            f"version {manifest.version} of {store.root} lists no shards, so there is nothing to hand off"
+        )
     return manifest
 
 

@@ -16,6 +16,7 @@ from curation.handoff.sources import SourcesSummary
 from curation.handoff.tar_index import SamplePlace
 from schemas.manifest import Manifest
 from schemas.planning import StageShares
+from schemas.shards import EMBEDDING_SUFFIX
 from schemas.statistics import Statistics
 
 
@@ -66,6 +67,7 @@ def handoff_files(handoff: Handoff) -> dict[str, bytes]:
         statistics=handoff.statistics,
         summary=handoff.summary,
         shares=handoff.shares,
+        embedded=any(EMBEDDING_SUFFIX in own.members for samples in handoff.indexes for own in samples[:1]),
     )
     inside = handoff.folder.is_relative_to(handoff.run)
     mounted = handoff.folder.relative_to(handoff.run).as_posix() if inside else ""

@@ -30,23 +30,29 @@ _FEATURES = [
     {"name": "mp4", "dtype": {"video": {"decode": False}}},
     {"name": "txt", "dtype": "string"},
 ]
+_EMBEDDING = {"name": "npy", "list": "float16"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class CardFacts:
-    """What the card is made of."""
+    """What the card is made of.
+
+    Attributes:
+        embedded: whether the shards hold the clips' embeddings.
+    """
 
     manifest: Manifest
     linked: Sequence[LinkedShard]
     statistics: Statistics
     summary: SourcesSummary
     shares: Sequence[StageShares]
+    embedded: bool
 
 
 def data_card(facts: CardFacts) -> bytes:
     """Return `README.md`."""
     parts = [
-        _head(facts.manifest, facts.linked),
+        _head(facts),
         _opening(facts),
         "## What was read, and what became of it",
         _funnel(facts),
@@ -83,17 +89,18 @@ set of shards of its own, so what may not be used can be left out by name. Tiers
   thresholds remain."""
 
 
-def _head(manifest: Manifest, linked: Sequence[LinkedShard]) -> str:
+def _head(facts: CardFacts) -> str:
     patterns = {"default": f"{LINKS_FOLDER}/*.tar"}
-    for (tier, source), own in places(linked):
+    for (tier, source), own in places(facts.linked):
         patterns[f"{tier}-{source}"] = f"{LINKS_FOLDER}/{own[0].name.removesuffix('-000000.tar')}-*.tar"
+    features = [*_FEATURES, _EMBEDDING] if facts.embedded else _FEATURES
     head = {
-        "pretty_name": manifest.corpus,
+        "pretty_name": facts.manifest.corpus,
         "configs": [
             {"config_name": name, "data_files": [{"split": "train", "path": pattern}]}
             for name, pattern in patterns.items()
         ],
-        "dataset_info": [{"config_name": name, "features": _FEATURES} for name in patterns],
+        "dataset_info": [{"config_name": name, "features": features} for name in patterns],
     }
     return "---\n" + yaml.dump(head, Dumper=_PlainDumper, sort_keys=False) + "---"
 

@@ -1,8 +1,9 @@
 """For Megatron-Energon: `.nv-meta/` and the index of each tar, as `energon prepare` of version 7 writes them.
 
-Written here and not by that tool, so that a hand-off needs neither it nor its tar scan, and has equal bytes each time
-(the tool draws a random uuid); a test holds both side by side. Energon wants indexes beside the tars and resolves shard
-names below the folder of `.nv-meta`: all of it stands among the links, and the folders of the run stay clean.
+Written here from the side-cars and not by that tool, so that a hand-off needs neither it nor its scan of every tar, and
+has equal bytes each time (the tool draws a random uuid); a test holds both side by side. Energon wants indexes beside
+the tars and resolves shard names below the folder of `.nv-meta`: all of it stands among the links, and the folders of
+the run stay clean.
 """
 
 from __future__ import annotations
@@ -109,5 +110,5 @@ def _sample_rows(number: int, samples: Sequence[SamplePlace]) -> Iterator[tuple[
 
 def _part_rows(number: int, samples: Sequence[SamplePlace]) -> Iterator[tuple[int, int, str, int, int]]:
     for index, sample in enumerate(samples):
-        for member in sample.members:
-            yield number, index, member.suffix, member.start, member.size
+        for suffix, member in sample.members.items():
+            yield number, index, suffix, member.start, member.size

@@ -28,6 +28,7 @@ def shard(tier: str, source: str, bucket: int, samples: int, size: int = 10_240)
         bucket=bucket,
         bytes=size,
         sha256=digest,
+        sidecar_sha256="d" * 64,
         samples=samples,
         duration_us=samples * 2_000_000,
     )
