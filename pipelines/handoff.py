@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ def hand_off(
         samples=samples,
         summary=sources_summary(manifest, config, samples, locators),
         linked=linked,
-        indexes=[sample_places(store, shard.facts) for shard in linked],
+        index_of=partial(sample_places, store),
         shares=shares,
         publication=publication,
         run=store.root,

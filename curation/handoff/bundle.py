@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -14,7 +14,7 @@ from curation.handoff.data_card import DATA_CARD, CardFacts, data_card
 from curation.handoff.links import LINKS_FOLDER, LinkedShard
 from curation.handoff.sources import SourcesSummary
 from curation.handoff.tar_index import SamplePlace
-from schemas.manifest import Manifest
+from schemas.manifest import Manifest, ShardFacts
 from schemas.planning import StageShares
 from schemas.shards import EMBEDDING_SUFFIX
 from schemas.statistics import Statistics
@@ -27,7 +27,7 @@ class Handoff:
     Attributes:
         manifest_sha256: digest of the manifest's file.
         samples: those in the shards, as `selected` gives them.
-        indexes: where the samples of each linked shard lie, in the order of `linked`.
+        index_of: where the samples of a shard lie; asked shard by shard, so that one index is held at a time.
         shares: of stage 1 and stage 2.
         run, folder: where the run and the hand-off lie; absolute.
     """
@@ -38,7 +38,7 @@ class Handoff:
     samples: pl.DataFrame
     summary: SourcesSummary
     linked: Sequence[LinkedShard]
-    indexes: Sequence[Sequence[SamplePlace]]
+    index_of: Callable[[ShardFacts], Sequence[SamplePlace]]
     shares: Sequence[StageShares]
     publication: croissant.Publication
     run: Path
@@ -67,7 +67,7 @@ def handoff_files(handoff: Handoff) -> dict[str, bytes]:
         statistics=handoff.statistics,
         summary=handoff.summary,
         shares=handoff.shares,
-        embedded=any(EMBEDDING_SUFFIX in own.members for samples in handoff.indexes for own in samples[:1]),
+        embedded=EMBEDDING_SUFFIX in handoff.index_of(linked[0].facts)[0].members,
     )
     inside = handoff.folder.is_relative_to(handoff.run)
     mounted = handoff.folder.relative_to(handoff.run).as_posix() if inside else ""
@@ -86,9 +86,7 @@ def handoff_files(handoff: Handoff) -> dict[str, bytes]:
 
 def _energon_files(handoff: Handoff) -> dict[str, bytes]:
     files = energon.meta_files(handoff.linked, handoff.manifest_sha256)
-    files[f"{energon.META_FOLDER}/index.sqlite"] = energon.index_sqlite(handoff.indexes)
-    for shard, samples in zip(handoff.linked, handoff.indexes, strict=True):
-        files[f"{LINKS_FOLDER}/{shard.name}.idx"] = energon.tar_idx(samples)
+    files |= energon.index_files((shard.name, handoff.index_of(shard.facts)) for shard in handoff.linked)
     blends = {f"energon-stage{own.stage}.yaml": energon.blend_yaml(own) for own in handoff.shares}
     return files | {path: data for path, data in blends.items() if data is not None}
 

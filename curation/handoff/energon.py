@@ -91,16 +91,22 @@ def tar_idx(samples: Sequence[SamplePlace]) -> bytes:
     return struct.pack(f"{len(offsets)}Q", *offsets)
 
 
-def index_sqlite(shards: Iterable[Sequence[SamplePlace]]) -> bytes:
-    """Return `.nv-meta/index.sqlite` of shards in the order of the links; equal bytes under one SQLite."""
+def index_files(shards: Iterable[tuple[str, Sequence[SamplePlace]]]) -> dict[str, bytes]:
+    """Return the index of each tar, and of all samples `.nv-meta/index.sqlite`, which is equal under one SQLite.
+
+    Args:
+        shards: (name of the link, samples), in the order of the links; gone through once.
+    """
+    files = {}
     with closing(sqlite3.connect(":memory:")) as base:
         base.executescript(_TABLES)
-        for number, samples in enumerate(shards):
+        for number, (name, samples) in enumerate(shards):
+            files[f"{LINKS_FOLDER}/{name}.idx"] = tar_idx(samples)
             base.executemany("INSERT INTO samples VALUES (?, ?, ?, ?, ?)", _sample_rows(number, samples))
             base.executemany("INSERT INTO sample_parts VALUES (?, ?, ?, ?, ?)", _part_rows(number, samples))
         base.executescript(_INDEXES)
         base.commit()
-        return base.serialize()
+        return {**files, f"{META_FOLDER}/index.sqlite": base.serialize()}
 
 
 def _sample_rows(number: int, samples: Sequence[SamplePlace]) -> Iterator[tuple[int, str, int, int, int]]:

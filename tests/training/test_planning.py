@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from itertools import product
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+import webdataset as wds
 
 from schemas.config_file import ConfigError
 from schemas.planning import Span
@@ -127,6 +129,21 @@ def test_loaders_without_a_shard_are_counted() -> None:
     found = plan_loaders(SHARDS, PlanOptions(nodes=2, processes=2, loaders=2, batch=1))
     assert (found.without_shard, found.steps) == (3, 3)
     assert plan_loaders(SHARDS, PlanOptions(nodes=6, processes=1, loaders=1, batch=1)).steps == 0
+
+
+def test_shards_are_dealt_as_webdataset_deals_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """webdataset takes rank and worker from the environment; there is no other way to tell it."""
+    dealt = []
+    for rank, worker in product(range(2), range(3)):
+        for name, number in {"RANK": rank, "WORLD_SIZE": 2, "WORKER": worker, "NUM_WORKERS": 3}.items():
+            monkeypatch.setenv(name, str(number))
+        own = list(wds.split_by_worker(wds.split_by_node(iter(SHARDS.shards))))
+        dealt.append([facts.samples for facts in own])
+    found = plan_loaders(SHARDS, PlanOptions(nodes=2, processes=1, loaders=3, batch=4))
+    assert found.without_shard == dealt.count([])
+    assert found.samples_per_loader == Span(least=min(map(sum, dealt)), most=max(map(sum, dealt)))
+    by_process = [sum(sum(own) // 4 for own in dealt[rank * 3 : rank * 3 + 3]) for rank in range(2)]
+    assert found.batches_per_process == Span(least=min(by_process), most=max(by_process))
 
 
 @pytest.mark.parametrize("seed", range(5))
