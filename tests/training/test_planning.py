@@ -24,14 +24,14 @@ class Row:
     key: str
     source: str
     tier: str
-    text: str | None
+    has_text: bool
     weights_1e4: dict[str, int]
 
 
 def rows(*places: tuple[str, str, int, int, int, bool]) -> list[Row]:
     """Return samples of (source, tier, how many, weight in stage 1, in stage 2, with text)."""
     return [
-        Row(f"{source}{tier}{number:04d}", source, tier, "t" if text else None, {"stage1": first, "stage2": second})
+        Row(f"{source}{tier}{number:04d}", source, tier, text, {"stage1": first, "stage2": second})
         for source, tier, count, first, second, text in places
         for number in range(count)
     ]
@@ -43,7 +43,7 @@ def frame(samples: list[Row]) -> pl.DataFrame:
             "sample_id": [row.key for row in samples],
             "source": [row.source for row in samples],
             "tier": [row.tier for row in samples],
-            "has_text": [row.text is not None for row in samples],
+            "has_text": [row.has_text for row in samples],
             "stage1_weight_1e4": [row.weights_1e4["stage1"] for row in samples],
             "stage2_weight_1e4": [row.weights_1e4["stage2"] for row in samples],
             "duration_us": [1_000_000] * len(samples),

@@ -24,6 +24,7 @@ def written(folder: Path) -> tuple[LocalStore, ShardFacts]:
         duration_us=facts.duration_us,
         keys=("aa", "bb"),
         offsets=(0, 3584),
+        weights_1e4={"stage1": (10_000, 10_000), "stage2": (10_000, 10_000)},
         sizes={"json": (2, 2), "mp4": (513, 0), "txt": (3, None)},
     )
     store = LocalStore(folder)
