@@ -38,6 +38,7 @@ class StageShares(_Model):
         dropped_per_round: source -> draws of one round of it that fill no batch.
         left_out: reason -> samples that are never drawn, as `BatchPlan.left_out` names them.
         refused: why nothing can be drawn, or "".
+        mixture: source -> its part of the steps, where that was said; None takes the sums of the samples' weights.
     """
 
     stage: Literal[1, 2]
@@ -49,6 +50,7 @@ class StageShares(_Model):
     dropped_per_round: dict[str, int]
     left_out: dict[str, int]
     refused: str = ""
+    mixture: dict[str, FiniteFloat] | None = None
 
 
 class Span(_Model):

@@ -19,6 +19,8 @@ from training.data import read_run_manifest
 from training.data.batches import CYCLE_STEPS, BatchOptions, capped, cycle_quotas, draws_of_round
 
 SHARE_DIGITS = 6
+# Parts of a mixture are whole numbers of a millionth.
+PART = 1_000_000
 
 
 def stage_shares(samples: pl.DataFrame, options: BatchOptions) -> StageShares:
@@ -44,6 +46,7 @@ def stage_shares(samples: pl.DataFrame, options: BatchOptions) -> StageShares:
         places=(),
         dropped_per_round={},
         left_out=left_out,
+        mixture=None if options.mixture is None else {name: part / PART for name, part in options.mixture.items()},
     )
     missing = sorted((options.mixture or {}).keys() - kept.keys())
     if not kept or missing:
@@ -194,7 +197,7 @@ def parse_mixture(words: Sequence[str]) -> dict[str, int] | None:
     for word in words:
         name, _, part = word.partition("=")
         try:
-            found[name] = round(float(part) * 1_000_000)
+            found[name] = round(float(part) * PART)
         except (ValueError, OverflowError):
             found[name] = 0
         if not name or not 1 <= found[name] <= 10**12:

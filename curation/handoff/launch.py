@@ -33,7 +33,7 @@ def launch_files(shares: Sequence[StageShares], corpus: str, version: int, run: 
     able = [own for own in shares if own.places]
     files = {f"{LAUNCH_FOLDER}/stage{own.stage}.yaml": _config(own, version, run) for own in able}
     mounted = f"{MOUNT}/{handoff or 'handoff'}/{LAUNCH_FOLDER}"
-    name = f"{corpus.replace('_', '-')}-v{version}"
+    name = f"clipstrata-{corpus.replace('_', '-').strip('-')}-v{version}"
     files |= {
         f"{LAUNCH_FOLDER}/shares.txt": (shares_text(shares) + "\n").encode("utf-8"),
         f"{LAUNCH_FOLDER}/torchrun.sh": _TORCHRUN.encode("utf-8"),
@@ -53,6 +53,7 @@ def _config(shares: StageShares, version: int, run: str) -> bytes:
         "batch_size": shares.batch_size,
         "steps": steps,
         "small_sources": "leave_out",
+        **({"mixture": shares.mixture} if shares.mixture else {}),
         "checkpoint_every": CHECKPOINT_EVERY,
         "optimiser": {"peak_lr": PEAK_LR, "warmup_steps": round(steps * WARMUP_SHARE)},
     }

@@ -72,6 +72,8 @@ def test_the_shares_are_those_of_the_batches(case: str) -> None:
     options = BatchOptions(size=5, seed=3, small_sources="leave_out", **CASES[case])
     planned, plan = stage_shares(frame(WORLD), options), plan_batches(WORLD, options)
     assert planned.left_out == plan.left_out
+    mixture = options.mixture
+    assert planned.mixture == (None if mixture is None else {name: part / 1e6 for name, part in mixture.items()})
     assert planned.samples == sum(len(own) for own in plan.members.values())
     steps = 2_000
     drawn = Counter(

@@ -37,6 +37,12 @@ def test_the_configs_name_the_run_and_the_version(tmp_path: Path) -> None:
     assert (found.stage, found.batch_size, found.steps, found.optimiser.warmup_steps) == (1, 64, 16, 1)
 
 
+def test_the_configs_draw_by_the_mixture_that_the_shares_are_of(tmp_path: Path) -> None:
+    mixed = STAGE.model_copy(update={"mixture": {"web": 0.25, "stock": 3.0}})
+    (tmp_path / "stage1.yaml").write_bytes(files(mixed)["launch/stage1.yaml"])
+    assert load_train_config(tmp_path / "stage1.yaml").parts == {"web": 250_000, "stock": 3_000_000}
+
+
 def test_a_stage_that_can_draw_nothing_has_no_config_but_says_why() -> None:
     found = files(STAGE, NOTHING)
     assert "launch/stage2.yaml" not in found
