@@ -293,6 +293,7 @@ def test_a_second_hand_off_has_the_same_bytes_and_the_run_stays_whole(handed: Ha
     hand_off(handed.run, None, 1, Publication(), ONE_AT_A_TIME)
     assert {path: path.read_bytes() for path in handed.folder.rglob("*") if path.is_file()} == files
     assert counted_digests(handed.run) == counted
+    assert not any(name.startswith("handoff/") for name in counted)
     # The made-up clips need no media tools, and neither `verify` nor its cleaning looks at the hand-off.
     report, removed = verify_folder(handed.run, clean=True, decode=0)
     assert (report.problems, report.leftovers, removed) == ([], [], 0)
