@@ -128,6 +128,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_comparing_commands(add)
     _add_source_commands(add)
     _add_training_commands(add)
+    _add_handoff_commands(add)
     return parser
 
 
@@ -188,18 +189,12 @@ def _add_run_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def _add_comparing_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
-    compare = add(
-        "compare",
-        inspecting("run_compare"),
-        "how a run's scores differ from another's, source by source",
-    )
+    words = "how a run's scores differ from another's, source by source"
+    compare = add("compare", inspecting("run_compare"), words)
     compare.add_argument("run_folder", type=Path, metavar="RUN")
     compare.add_argument("against", type=Path, metavar="RUN0")
-    check = add(
-        "check",
-        inspecting("run_check"),
-        "exit 1 when a run drifted from another one further than limits allow",
-    )
+    words = "exit 1 when a run drifted from another one further than limits allow"
+    check = add("check", inspecting("run_check"), words)
     check.add_argument("run_folder", type=Path, metavar="RUN")
     check.add_argument("--against", type=Path, required=True, metavar="RUN0")
     check.add_argument("--limits", type=Path, required=True, metavar="FILE", help="docs/statistics.md shows one")
@@ -211,11 +206,8 @@ def _add_comparing_commands(add: Callable[..., argparse.ArgumentParser]) -> None
 
 
 def _add_source_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
-    sources = add(
-        "sources",
-        inspecting("run_sources"),
-        "the formats that sources can have, and what a file of one holds",
-    )
+    words = "the formats that sources can have, and what a file of one holds"
+    sources = add("sources", inspecting("run_sources"), words)
     sources.add_argument("--json", action="store_true", help="print JSON only")
     actions = sources.add_subparsers(dest="action", metavar="check")
     words = "read a file, or a pattern of files, as one format: counts, first rows, problems"
@@ -238,15 +230,33 @@ def _add_training_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     train = add("train", run_train, "train stage 1 or 2 on a run's shards; goes on from its newest checkpoint")
     train.add_argument("config", type=Path, metavar="CONFIG.yaml")
     export = add("export", run_export, "write the frozen encoder of a checkpoint as a folder that transformers opens")
-    export.add_argument(
-        "checkpoint", type=Path, metavar="CHECKPOINT", help="a stage's folder, or one of its checkpoints"
-    )
+    words = "a stage's folder, or one of its checkpoints"
+    export.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help=words)
     export.add_argument("--out", type=Path, required=True, metavar="DIR")
     evaluate = add("evaluate", run_evaluate, "what frozen encoders can do, beside chance and a random encoder")
     evaluate.add_argument("path", type=Path, metavar="PATH", help="a run with trained stages, or an encoder folder")
     evaluate.add_argument("--suite", choices=("shapes",), default="shapes", help="shapes: the built-in world, held out")
     evaluate.add_argument("--seed", type=int, default=1, help="of the held-out clips and the probes (default: 1)")
     evaluate.add_argument("--json", action="store_true", help="print JSON only")
+
+
+def _add_handoff_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
+    handoff = add("handoff", run_handoff, "what other trainers want beside a run's shards (docs/handoff.md)")
+    plan = add("plan-training", run_plan_training, "which loader gets a shard, what is dropped, how long an epoch is")
+    for command in (handoff, plan):
+        command.add_argument("run_folder", type=Path, metavar="RUN")
+        command.add_argument("--version", type=int, default=None, metavar="N", help="of the manifest (default: newest)")
+        words = "a source's part of the steps (default: the sums of its samples' weights)"
+        command.add_argument("--mixture", action="append", default=[], metavar="SOURCE=PART", help=words)
+    handoff.add_argument("--out", type=Path, default=None, metavar="DIR", help="default: RUN/handoff")
+    handoff.add_argument("--batch", type=int, default=256, metavar="B", help="of the launch files (default: 256)")
+    handoff.add_argument("--published", default=None, metavar="DATE", help="datePublished of croissant.json")
+    handoff.add_argument("--url", default=None, help="where the data set is described, for croissant.json")
+    plan.add_argument("--nodes", type=int, required=True, metavar="N")
+    plan.add_argument("--processes", type=int, default=1, metavar="P", help="training processes of a node (default: 1)")
+    plan.add_argument("--loaders", type=int, required=True, metavar="W", help="loader workers of a process")
+    plan.add_argument("--batch", type=int, required=True, metavar="B", help="samples in a batch of a process")
+    plan.add_argument("--json", action="store_true", help="print JSON only")
 
 
 def run_demo(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
@@ -298,6 +308,24 @@ def run_train(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
     if (config.run_folder / RUN_JSON).is_file():
         sys.stdout.write(f"page: {write_page(config.run_folder, None)}\n")
     return EXIT_DONE
+
+
+def run_handoff(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
+    """Write a hand-off, and print what a training draws."""
+    from pipelines.handoff import write_handoff
+    from training.planning import shares_with
+
+    return write_handoff(arguments, shares_with(arguments.batch, arguments.mixture))
+
+
+def run_plan_training(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
+    """Print what a training draws; exit 1 when a loader gets no shard, or a process no whole batch."""
+    from pipelines.inspecting import show_plan
+    from training.planning import PlanOptions, plan_run
+
+    options = PlanOptions(arguments.nodes, arguments.processes, arguments.loaders, arguments.batch)
+    plan = plan_run(arguments.run_folder, arguments.version, options, arguments.mixture)
+    return show_plan(plan, as_json=arguments.json)
 
 
 def run_export(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:

@@ -17,6 +17,7 @@ from curation.sources.report import check_file, list_formats, options_of
 from curation.verify_selection import ALL_CLIPS
 from dashboard.drift_tables import print_broken, print_drift
 from dashboard.openmetrics import openmetrics
+from dashboard.planning_tables import print_plan
 from dashboard.server import Address, serve
 from dashboard.source_tables import print_check, print_formats
 from dashboard.terminal import print_report, print_training
@@ -25,6 +26,7 @@ from pipelines.exports import export_labels, export_tables
 from pipelines.hashing import hash_folder
 from pipelines.results import read_results, served_run, verify_folder, write_page
 from schemas.config_file import ConfigError
+from schemas.planning import TrainingPlan
 
 Flags = tuple[str, ...]
 
@@ -127,6 +129,16 @@ def run_dashboard(arguments: Any, flags: Flags) -> int:
     path = write_page(arguments.run_folder, arguments.html, arguments.against)
     sys.stdout.write(f"page: {path}\n")
     return EXIT_DONE
+
+
+def show_plan(plan: TrainingPlan, *, as_json: bool) -> int:
+    """Print what a training draws; fail when a loader gets no shard, or a process no whole batch."""
+    if as_json:
+        print_json(plan.model_dump(mode="json"))
+    else:
+        print_plan(Console(), plan)
+    starved = plan.loaders.without_shard or not plan.loaders.steps
+    return EXIT_CHECK_FAILED if starved else EXIT_DONE
 
 
 def run_verify(arguments: Any, flags: Flags) -> int:

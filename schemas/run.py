@@ -33,13 +33,14 @@ DUPLICATES_JSON = "duplicates/summary.json"
 LABELS_JSONL = "labels/labels.jsonl"
 LATEST_JSON = "manifests/latest.json"
 REPORT_HTML = "report/index.html"
+HANDOFF_FOLDER = "handoff"
 ENCODER_FOLDER = "models/encoder"
 EVALUATION_JSON = "models/evaluation.json"
 DECODED_FOLDER = "tmp/decoded"
 
-# Folders that hold a clock or an attempt; nothing in them has part in a digest (nor has run.json, nor the page of a
-# trained run, which shows how fast that went).
-UNCOUNTED = ("progress", "tmp", "models", "labels")
+# Folders that hold a clock, an attempt or a path of this machine; nothing in them has part in a digest (nor has
+# run.json, nor the page of a trained run, which shows how fast that went).
+UNCOUNTED = ("progress", "tmp", "models", "labels", HANDOFF_FOLDER)
 
 
 def media_path(media_sha256: str) -> str:

@@ -140,9 +140,15 @@ def ingest_with_fakes(corpus: Path, root: Path) -> tuple[CorpusConfig, LocalStor
     return config, store, sorted(commits, key=lambda commit: commit.unit)
 
 
-def built_with_fakes(folder: Path) -> Run:
-    """Build a whole run: fakes ingest, the real judge and shard jobs do the rest; the corpus lies in `folder`/in."""
-    config = load_corpus(write_corpus(folder / "in"))
+def built_with_fakes(folder: Path, more: str = "") -> Run:
+    """Build a whole run: fakes ingest, the real judge and shard jobs do the rest; the corpus lies in `folder`/in.
+
+    Args:
+        more: further lines of the corpus file.
+    """
+    corpus = write_corpus(folder / "in")
+    corpus.write_text(CORPUS + more)
+    config = load_corpus(corpus)
     run = open_run(config, folder / "run")
     finish_fake_ingest(run, folder / "in" / "corpus.yaml")
     statistics = judge(run, IN_PROCESS, Watcher(quiet=True))

@@ -172,7 +172,7 @@ def plan_batches(samples: Sequence[Drawable], options: BatchOptions) -> BatchPla
         options=options,
         members=ordered,
         weights={name: own.tobytes() for name, own in drawn_by.items()},
-        batches_per_round={name: _draws(own) // options.size for name, own in drawn_by.items()},
+        batches_per_round={name: draws_of_round(own) // options.size for name, own in drawn_by.items()},
         quotas=cycle_quotas(_parts(weights, options.mixture), CYCLE_STEPS),
         left_out=left_out,
     )
@@ -266,7 +266,7 @@ def capped(weights: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     return np.minimum(weights, low)
 
 
-def _draws(weights: NDArray[np.int64]) -> int:
+def draws_of_round(weights: NDArray[np.int64]) -> int:
     """Return how many samples a round draws: the most with which no weight asks for its sample twice."""
     return int(weights.sum()) // int(weights.max())
 
@@ -295,7 +295,7 @@ def systematic(weights: NDArray[np.int64], start: int) -> NDArray[np.int64]:
         weights: lengths of the places on a line.
         start: of the first point, from 0 to the sum of the weights, in units of 1 / draws.
     """
-    draws, total = _draws(weights), int(weights.sum())
+    draws, total = draws_of_round(weights), int(weights.sum())
     # Points at (k * total + start) / draws, rounded down; written so that no product passes 64 bits.
     step, rest = divmod(total, draws)
     turns = np.arange(draws, dtype=np.int64)
