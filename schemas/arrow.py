@@ -15,7 +15,16 @@ import pyarrow.parquet as pq
 
 from schemas.records import Record, Reject, Sample, SampleText, Score, Selection
 
-_TEXT = pa.struct([("kind", pa.string()), ("text", pa.string()), ("start_us", pa.int64()), ("end_us", pa.int64())])
+_TEXT = pa.struct(
+    [
+        ("kind", pa.string()),
+        ("text", pa.string()),
+        ("start_us", pa.int64()),
+        ("end_us", pa.int64()),
+        ("raw", pa.string()),
+    ]
+)
+_DROPPED = pa.struct([("kind", pa.string()), ("reason", pa.string()), ("count", pa.int64())])
 _SPAN = [("start_us", pa.int64()), ("end_us", pa.int64())]
 
 RECORDS = pa.schema(
@@ -25,6 +34,7 @@ RECORDS = pa.schema(
         ("locator", pa.string()),
         *_SPAN,
         ("texts", pa.list_(_TEXT)),
+        ("dropped_texts", pa.list_(_DROPPED)),
         ("state", pa.string()),
         ("sample_id", pa.string()),
     ]
@@ -258,15 +268,18 @@ def sample_row(sample: Sample) -> dict[str, Any]:
 
 
 def record_row(record: Record, state: str, sample_id: str | None) -> dict[str, Any]:
-    """Return the RECORDS row of a record.
+    """Return the RECORDS row of a record: all of it but its address, so that its unit can be made again without sources.
 
     Args:
         state: what became of it: `expanded`, `merged` or `rejected`.
         sample_id: the sample that it told of, where there is one.
     """
     row = dataclasses.asdict(record)
-    del row["address"], row["dropped_texts"]
+    del row["address"]
     row["texts"] = [dataclasses.asdict(text) for text in record.texts]
+    row["dropped_texts"] = [
+        {"kind": kind, "reason": reason, "count": count} for kind, reason, count in record.dropped_texts
+    ]
     return {**row, "state": state, "sample_id": sample_id}
 
 

@@ -91,6 +91,8 @@ class Reason(StrEnum):
     TOO_SHORT = "too_short"
     ENCODE_FAILED = "encode_failed"
     CLIP_UNDECODABLE = "clip_undecodable"
+    # any of the above: on the suppression list of a takedown
+    SUPPRESSED = "suppressed"
     # text: one text of a record
     TEXT_EMPTY = "text_empty"
     TEXT_BROKEN = "text_broken"

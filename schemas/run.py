@@ -31,6 +31,9 @@ TEXTS_FOLDER = "duplicates/texts"
 BASE_FOLDER = "duplicates/base"
 DUPLICATES_JSON = "duplicates/summary.json"
 LABELS_JSONL = "labels/labels.jsonl"
+SUPPRESSED_FOLDER = "suppressed"
+RECEIPTS_FOLDER = "receipts"
+TAKEDOWN_JSON = "progress/takedown.json"
 LATEST_JSON = "manifests/latest.json"
 REPORT_HTML = "report/index.html"
 HANDOFF_FOLDER = "handoff"
@@ -102,6 +105,16 @@ def base_members_path(group: str) -> str:
 def manifest_path(version: int) -> str:
     """Return where a manifest version lies."""
     return f"manifests/v{version:06d}.json"
+
+
+def suppressed_path(number: int) -> str:
+    """Return where the list of a takedown lies."""
+    return f"{SUPPRESSED_FOLDER}/{number:06d}.json"
+
+
+def receipt_path(number: int) -> str:
+    """Return where the receipt of a takedown lies."""
+    return f"{RECEIPTS_FOLDER}/{number:06d}.json"
 
 
 def stage_folder(stage: int) -> str:
