@@ -48,6 +48,14 @@ def remember(store: Store, plan: UnitPlan, seen: Seen) -> None:
     store.write(_note_path(plan.media_name), json.dumps(seen, sort_keys=True).encode("utf-8"))
 
 
+def noted_before(store: Store, plan: UnitPlan) -> Seen:
+    """Return locator -> how its file looked when it was worked on last, of a plan's videos; files are not looked at."""
+    seen: Seen = {}
+    for unit in reversed(_worked_on(store, plan.media_name)):
+        seen |= _noted(store, unit)
+    return {video.locator: seen[video.locator] for video in plan.videos if video.locator in seen}
+
+
 def changed_files(store: Store, plan: UnitPlan) -> list[str]:
     """Return the locators whose files are not those that clips were cut from: the unit's own, or a neighbour's.
 

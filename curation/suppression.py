@@ -35,7 +35,7 @@ _YOUTUBE_HOSTS = ("youtube.com", "youtube-nocookie.com", "youtu.be")
 
 
 def place_names(locator: str) -> tuple[str, ...]:
-    """Return what a locator is known by: itself, and `youtube:<id>` for any way to write the address of such a video."""
+    """Return what a locator is known by: itself, and `youtube:<id>` however such a video's address is written."""
     video = _youtube_id(locator)
     return (locator,) if video is None else (locator, f"youtube:{video}")
 
@@ -91,11 +91,11 @@ class Suppressed:
 
     def resembling(self, clips: Sequence[CutClip]) -> frozenset[int]:
         """Return the places of clips that are copies of removed ones by their frame hashes, but for those spared."""
-        asked = [
-            place for place, clip in enumerate(clips) if listed("content", clip.content_sha256) not in self.spared
+        asked = [place for place, clip in enumerate(clips) if listed("content", clip.content_sha256) not in self.spared]
+        looks = [
+            Looks(frame_hashes=clips[place].signals.frame_hashes, hash_quality=clips[place].signals.hash_quality)
+            for place in asked
         ]
-        looks = [Looks(frame_hashes=clips[place].signals.frame_hashes, hash_quality=clips[place].signals.hash_quality)
-                 for place in asked]
         return frozenset(asked[number] for number in copies_of(looks, self.looks))
 
     def outcome(self, outcome: CutOutcome, spans: Sequence[Span]) -> CutOutcome:
@@ -125,6 +125,9 @@ class Suppressed:
         )
         kept = tuple(clip for place, clip in enumerate(clips) if place not in out)
         return replace(outcome, clips=kept, failures=tuple(failures))
+
+
+NOTHING = Suppressed()
 
 
 def copies_of(looks: Sequence[Looks], removed: Sequence[Looks]) -> frozenset[int]:

@@ -9,7 +9,7 @@ import json
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from curation.fetching import Fetched, Fetcher, FetchError
 from curation.media import CutClip, CutFailure, CutOutcome, CutTask, FramePlan
 from curation.media.tasks import outcome_from_json, outcome_to_json
 from curation.progress import Reporter
-from curation.store import Store
+from curation.store import Store, file_sha256
+from curation.suppression import NOTHING, Suppressed, refused_video
 from curation.unit_plan import PlannedVideo, Span, UnitPlan
 from schemas.corpus import CorpusConfig
 from schemas.ids import clip_id
@@ -38,6 +39,8 @@ class MediaTools:
     Attributes:
         cut: the media sandbox's one operation, with the models that look at what it hands out.
         frames: the score frames to take on the way.
+        suppressed: what must stay out.
+        from_parts: the unit is made again from its own parts: what was fetched is not looked at again.
     """
 
     config: CorpusConfig
@@ -46,6 +49,8 @@ class MediaTools:
     cut: Callable[[CutTask], CutOutcome]
     frames: FramePlan
     reporter: Reporter
+    suppressed: Suppressed = NOTHING
+    from_parts: bool = False
 
 
 def read_clips(store: Store, name: str) -> UnitClips | None:
@@ -68,21 +73,74 @@ def media_work(plan: UnitPlan, tools: MediaTools, changed: frozenset[str] = froz
         changed: locators whose files are not what they were.
     """
     found = read_clips(tools.store, plan.media_name)
-    earlier = {(entry.locator, entry.spans): entry for entry in _earlier(plan, found, tools.store)}
+    known = EarlierEntries(_earlier(plan, found, tools.store))
     entries = []
     for video in plan.videos:
-        entry = None if video.locator in changed else earlier.get((video.locator, video.spans))
-        entries.append(_finished(video, plan.cutting, entry, tools))
-    clips = UnitClips(
+        entry = None if video.locator in changed else known.of(video)
+        entries.append(_allowed(_finished(video, plan.cutting, entry, tools), tools.suppressed))
+    clips = _unit_clips(plan, entries)
+    if clips != found:
+        tools.store.write(clips_path(plan.media_name), clips.to_bytes())
+    return clips
+
+
+def kept_for(plan: UnitPlan, clips: UnitClips, store: Store) -> UnitClips:
+    """Return the media work of a plan with fewer rows than the one that it was done for; it takes its place."""
+    known = EarlierEntries(clips.videos)
+    kept = _unit_clips(plan, [entry for video in plan.videos if (entry := known.of(video)) is not None])
+    store.write(clips_path(kept.unit), kept.to_bytes())
+    store.delete(clips_path(clips.unit))
+    return kept
+
+
+def _unit_clips(plan: UnitPlan, entries: Sequence[VideoEntry]) -> UnitClips:
+    return UnitClips(
         unit=plan.media_name,
         source=plan.source,
         fingerprint=plan.media_fingerprint,
         facts=plan.media_facts,
         videos=tuple(entries),
     )
-    if clips != found:
-        tools.store.write(clips_path(plan.media_name), clips.to_bytes())
-    return clips
+
+
+def _allowed(entry: VideoEntry, suppressed: Suppressed) -> VideoEntry:
+    """Return an entry without what must stay out, also where an earlier ingest let it in."""
+    before = clips_of(entry)
+    after = suppressed.outcome(before, entry.spans)
+    return entry if after is before else entry.model_copy(update={"outcome": _timeless(after)})
+
+
+class EarlierEntries:
+    """Entries of videos by locator and spans; one that had more spans than are asked for serves without the others."""
+
+    def __init__(self, entries: Iterable[VideoEntry]) -> None:
+        self._exact: dict[tuple[str, tuple[Span, ...]], VideoEntry] = {}
+        self._all: dict[str, list[VideoEntry]] = {}
+        for entry in entries:
+            self._exact[entry.locator, entry.spans] = entry
+            self._all.setdefault(entry.locator, []).append(entry)
+
+    def of(self, video: PlannedVideo) -> VideoEntry | None:
+        """Return the entry of a video, or None."""
+        exact = self._exact.get((video.locator, video.spans))
+        if exact is not None:
+            return exact
+        wider = [entry for entry in self._all.get(video.locator, ()) if set(video.spans) <= set(entry.spans)]
+        return _narrowed(wider[-1], video.spans) if wider else None
+
+
+def _narrowed(entry: VideoEntry, spans: tuple[Span, ...]) -> VideoEntry:
+    """Return an entry as it is for some of its spans: each span is cut by itself, whatever else is asked for."""
+    places = {entry.spans.index(span): place for place, span in enumerate(spans)}
+    outcome = dict(entry.outcome)
+    for kind in ("clips", "failures"):
+        outcome[kind] = [
+            row if row["span_index"] is None else {**row, "span_index": places[row["span_index"]]}
+            for row in entry.outcome[kind]
+            if row["span_index"] is None or row["span_index"] in places
+        ]
+    again = tuple(sorted(places[index] for index in entry.again if index in places))
+    return entry.model_copy(update={"spans": spans, "again": again, "outcome": outcome})
 
 
 def _earlier(plan: UnitPlan, found: UnitClips | None, store: Store) -> Iterator[VideoEntry]:
@@ -201,7 +259,9 @@ def _cut(fetched: Fetched, spans: tuple[Span, ...], cutting: Cutting, tools: Med
         cutting=cutting,
         text_area=tools.config.signals.text_area,
     )
-    outcome = tools.cut(task)
+    if tools.suppressed and tools.suppressed.video(fetched.sha256 or file_sha256(fetched.path)):
+        return refused_video()
+    outcome = tools.suppressed.outcome(tools.cut(task), spans)
     if outcome.video is not None:
         for clip in outcome.clips:
             _store_clip(clip, clip_id(outcome.video.sha256, *(clip.made_us or spans[clip.span_index])), tools)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from curation.suppression import refused_row
 from schemas.canonical import digest_of
 from schemas.corpus import CorpusConfig, SourceConfig
 from schemas.media import Cutting
@@ -56,6 +57,7 @@ class UnitPlan:
         media_facts: digest of what clips depend on beside video and span.
         cutting: how spans are made where rows give none.
         licence: the source's name, basis and terms, which travel with every sample.
+        basis: what it was planned from.
     """
 
     name: str
@@ -70,6 +72,7 @@ class UnitPlan:
     videos: tuple[PlannedVideo, ...]
     rejects: tuple[Reject, ...]
     records: tuple[Record, ...]
+    basis: PlanBasis = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +114,15 @@ def ingest_facts(config: CorpusConfig, media: Mapping[str, object]) -> IngestFac
         },
         cutting={source.name: config.cutting_of(source) for source in config.sources},
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanBasis:
+    """What a unit is planned from."""
+
+    unit: UnitInput
+    source: SourceConfig
+    facts: IngestFacts
 
 
 def source_facts(source: SourceConfig) -> dict[str, object]:
@@ -160,7 +172,36 @@ def plan_unit(unit: UnitInput, source: SourceConfig, facts: IngestFacts) -> Unit
         videos=videos,
         rejects=tuple(rejects),
         records=tuple(records),
+        basis=PlanBasis(unit=unit, source=source, facts=facts),
     )
+
+
+def without_rows(plan: UnitPlan, suppressed: Callable[[Record | Reject], bool]) -> UnitPlan:
+    """Return the plan of a unit without the rows that must stay out: each is a reject that tells nothing of it.
+
+    The same object where there are none. A unit of a source without these rows' contents has the same name.
+    """
+    basis = plan.basis
+    items = tuple(
+        refused_row(item.source, item.record_id or "") if suppressed(item) else item for item in basis.unit.items
+    )
+    if items == basis.unit.items:
+        return plan
+    return plan_unit(replace(basis.unit, items=items), basis.source, basis.facts)
+
+
+def with_marks(plan: UnitPlan, marks: Sequence[object]) -> UnitPlan:
+    """Return a plan under another name, since clips of its videos are suppressed; the same object without marks.
+
+    Args:
+        marks: JSON of which clips.
+    """
+    if not marks:
+        return plan
+    fingerprint = digest_of({"unit": plan.fingerprint, "suppressed": list(marks)})
+    unit = plan.basis.unit
+    name = unit_name(unit.source, unit.bucket, unit.bits, fingerprint)
+    return replace(plan, name=name, fingerprint=fingerprint)
 
 
 def _identity(record: Record) -> list[str]:

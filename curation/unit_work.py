@@ -8,16 +8,17 @@ from dataclasses import dataclass, field, replace
 
 from curation.media import CutClip, CutFailure, CutOutcome
 from curation.scoring import offset_us
-from curation.seen_files import changed_files, look_at, remember
+from curation.seen_files import Seen, changed_files, look_at, noted_before, remember
 from curation.texts import sample_text, within_limits
-from curation.unit_media import MediaTools, clips_of, media_work
+from curation.unit_media import MediaTools, clips_of, kept_for, media_work
 from curation.unit_parts import UnitResult, finished_commit, write_unit
-from curation.unit_plan import PlannedVideo, Span, UnitPlan, replay_input
+from curation.unit_plan import PlannedVideo, Span, UnitPlan, replay_input, with_marks, without_rows
 from schemas.corpus import TextLimits
 from schemas.ids import clip_id, sample_id
 from schemas.reasons import Reason, Stage
 from schemas.records import Record, Reject, Sample, Text, make_reject
 from schemas.run import unit_path
+from schemas.suppression import hidden_id
 from schemas.units import UnitClips, UnitCommit, VideoEntry
 
 _NO_ANSWER = CutFailure(
@@ -64,6 +65,11 @@ class _Part:
     clip: CutClip | None
     failure: CutFailure
 
+    @property
+    def suppressed(self) -> bool:
+        """Whether its clip must stay out."""
+        return self.clip is None and self.failure.reason is Reason.SUPPRESSED
+
 
 @dataclass(frozen=True)
 class _Telling:
@@ -78,8 +84,7 @@ class _Telling:
 def work_unit(plan: UnitPlan, tools: MediaTools) -> UnitCommit:
     """Do what is not done yet of a unit and return its commit; done again, it writes the same bytes."""
     store = tools.store
-    seen = look_at(plan)
-    clips = media_work(plan, tools, frozenset(changed_files(store, plan)))
+    plan, clips, seen = _media(without_rows(plan, tools.suppressed.row), tools)
     remember(store, plan, seen)
     finished = finished_commit(store, plan)
     if finished is not None:
@@ -89,6 +94,47 @@ def work_unit(plan: UnitPlan, tools: MediaTools) -> UnitCommit:
     return write_unit(account(plan, clips, tools.config.texts), store)
 
 
+def _media(plan: UnitPlan, tools: MediaTools) -> tuple[UnitPlan, UnitClips, Seen]:
+    """Return a unit's plan and clips without what turned out to be suppressed, and how its files looked before."""
+    if tools.from_parts:
+        seen, changed = noted_before(tools.store, plan), []
+    else:
+        seen, changed = look_at(plan), changed_files(tools.store, plan)
+    clips = media_work(plan, tools, frozenset(changed))
+    refused = refused_records(plan, clips)
+    if refused:
+        plan = without_rows(plan, lambda item: item.record_id in refused)
+        clips = kept_for(plan, clips, tools.store)
+    held = {video.locator for video in plan.videos}
+    return with_marks(plan, suppressed_marks(clips)), clips, {name: look for name, look in seen.items() if name in held}
+
+
+def refused_records(plan: UnitPlan, clips: UnitClips) -> frozenset[str]:
+    """Return the ids of records of which nothing is left, since their video or all that was cut for them is suppressed.
+
+    Until a file is opened nothing tells that it may not come; afterwards its rows are as good as listed themselves.
+    """
+    found: set[str] = set()
+    for video, entry in zip(plan.videos, clips.videos, strict=True):
+        outcome = clips_of(entry)
+        refused = {failure.span_index for failure in outcome.failures if failure.reason is Reason.SUPPRESSED}
+        left = {clip.span_index for clip in outcome.clips}
+        for index, records in enumerate(video.records):
+            if refused & {None, index} and index not in left:
+                found.update(record.record_id for record in records)
+    return frozenset(found)
+
+
+def suppressed_marks(clips: UnitClips) -> list[object]:
+    """Return as JSON which clips of a unit's videos are suppressed, where others of the same row are not."""
+    return [
+        [place, failure.span_index, failure.made_us]
+        for place, entry in enumerate(clips.videos)
+        for failure in clips_of(entry).failures
+        if failure.reason is Reason.SUPPRESSED
+    ]
+
+
 def account(plan: UnitPlan, clips: UnitClips, limits: TextLimits) -> UnitResult:
     """Return what a unit came to, from its rows and its finished media work."""
     work = UnitWork(plan=plan, rejects=list(plan.rejects))
@@ -96,7 +142,7 @@ def account(plan: UnitPlan, clips: UnitClips, limits: TextLimits) -> UnitResult:
         work.dropped_texts.update({f"{kind}/{reason}": count for kind, reason, count in record.dropped_texts})
     for video, entry in zip(plan.videos, clips.videos, strict=True):
         _account_video(video, entry, clips_of(entry), work)
-    for sample, tellings in work.tellings.items():
+    for sample, tellings in _suppressed_last(work.tellings):
         _account_sample(sample, tellings, work)
     _limit_texts(work, limits)
     return UnitResult(
@@ -112,6 +158,11 @@ def account(plan: UnitPlan, clips: UnitClips, limits: TextLimits) -> UnitResult:
         failed=work.failed,
         dropped_texts=dict(work.dropped_texts),
     )
+
+
+def _suppressed_last(tellings: dict[str, list[_Telling]]) -> list[tuple[str, list[_Telling]]]:
+    """Return samples in their order, but for those that are suppressed: no record may name one of these."""
+    return sorted(tellings.items(), key=lambda item: item[1][0].part.suppressed)
 
 
 def _account_video(video: PlannedVideo, entry: VideoEntry, outcome: CutOutcome, work: UnitWork) -> None:
@@ -155,7 +206,11 @@ def _account_sample(sample: str, tellings: list[_Telling], work: UnitWork) -> No
             work.drafts.append(draft)
             return
     work.failed += 1
-    work.rejects.append(_reject(records[0], tellings[0].part.failure, tellings[0].entry, sample))
+    failure, entry = tellings[0].part.failure, tellings[0].entry
+    if tellings[0].part.suppressed:
+        work.rejects.append(replace(_reject(records[0], failure, entry, hidden_id(sample)), input="{}"))
+    else:
+        work.rejects.append(_reject(records[0], failure, entry, sample))
 
 
 def _sample(sample: str, telling: _Telling, cut: CutClip, plan: UnitPlan) -> Sample:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +17,11 @@ from curation.progress import FileReporter
 from curation.row_spool import Block
 from curation.score_batches import ScoredBatch
 from curation.store import LocalStore
+from curation.stored_rows import stored_input
+from curation.suppression import suppressed_of
 from curation.unit_media import MediaTools
 from curation.unit_parts import finished_scores, read_commit
-from curation.unit_plan import IngestFacts, plan_unit
+from curation.unit_plan import IngestFacts, UnitInput, plan_unit
 from curation.unit_scoring import ensure_strips, finish_scores, unit_batches
 from curation.unit_work import work_unit
 from pipelines.engine import EngineOptions, running
@@ -29,6 +31,21 @@ from schemas.corpus import CorpusConfig
 from schemas.statistics import ScorerFacts
 
 INGEST = "ingest"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredUnits:
+    """A run's units in place of its sources.
+
+    Attributes:
+        again: names of those to be made again from their parts.
+        kept: names of those that stay as they are.
+        rows: source -> how many rows both hold.
+    """
+
+    again: tuple[str, ...]
+    kept: tuple[str, ...]
+    rows: Mapping[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +61,7 @@ class IngestJob:
         folder: the stage's scratch folder.
         reach: what fetching may connect to.
         grouping: how rows come to their units.
+        stored: the run's own units in place of its sources; None where sources are read.
     """
 
     config: CorpusConfig
@@ -55,10 +73,11 @@ class IngestJob:
     folder: str
     reach: Reach
     grouping: Grouping
+    stored: StoredUnits | None = None
 
 
-class WorkUnit(beam.DoFn):
-    """Does what is not done yet of a unit's fetching, cutting and accounting, and yields the unit's name.
+class UnitWorker(beam.DoFn):
+    """Does what is not done yet of a unit's fetching, cutting and accounting.
 
     The media sandbox lives as long as the worker does, and starts when a video needs it.
     """
@@ -74,21 +93,20 @@ class WorkUnit(beam.DoFn):
         self.reporter = FileReporter(self.job.root, INGEST)
         cache = fetch_cache(self.job.config, self.store)
         self.fetchers = FetcherFamily(self.job.config.fetch, cache=cache, world=self.job.reach.world())
+        self.suppressed = suppressed_of(self.store, self.job.config.suppress)
 
-    def process(self, element: tuple[Place, Iterable[Block]], bits: dict[str, int]) -> Iterator[str]:
-        place, blocks = element
-        source = place[0]
+    def work(self, unit: UnitInput) -> str:
+        """Do what is not done yet of a unit; returns its name."""
         started = time.monotonic()
-        unit = self.job.grouping.unit_input(place, bits[source], blocks)
-        plan = plan_unit(unit, self.sources[source], self.job.facts)
+        plan = plan_unit(unit, self.sources[unit.source], self.job.facts)
         try:
-            work_unit(plan, self._tools(source))
+            name = work_unit(plan, self._tools(unit.source)).unit
         except HostBrokenError as error:
             # Beam passes errors on as text; the driver finds what to say here.
             self.store.write(f"{self.job.folder}-stopped", str(error).encode("utf-8"))
             raise
         self.reporter.report("unit", {"seconds": time.monotonic() - started})
-        yield plan.name
+        return name
 
     def _tools(self, source: str) -> MediaTools:
         config = self.job.config
@@ -99,10 +117,30 @@ class WorkUnit(beam.DoFn):
             cut=self.cut,
             frames=self.job.frames,
             reporter=self.reporter,
+            suppressed=self.suppressed,
+            from_parts=self.job.stored is not None,
         )
 
     def teardown(self) -> None:
         self.sandbox.close()
+
+
+class WorkUnit(UnitWorker):
+    """((source, bucket), blocks) of a unit's rows -> the unit's name."""
+
+    def process(self, element: tuple[Place, Iterable[Block]], bits: dict[str, int]) -> Iterator[str]:
+        place, blocks = element
+        yield self.work(self.job.grouping.unit_input(place, bits[place[0]], blocks))
+
+
+class WorkStored(UnitWorker):
+    """Name of a committed unit -> the name that it has when it is made again from its parts."""
+
+    def process(self, name: str) -> Iterator[str]:
+        commit = read_commit(self.store, name)
+        if commit is None:
+            raise FileNotFoundError(f"unit {name} is not committed; run ingest again")
+        yield self.work(stored_input(self.store, commit, self.sources[commit.source]))
 
 
 def with_models(sandbox: MediaSandbox, config: CorpusConfig) -> ModelCut:
@@ -189,12 +227,13 @@ class IngestSources(beam.PTransform):
 
     def expand(self, pipeline: beam.Pipeline) -> beam.PCollection[str]:
         """Wire the job; names of files are shuffled."""
-        units, bits = pipeline | "GroupRows" >> GroupRows(self.job.grouping)
-        return (
-            units
-            | "WorkUnit" >> beam.ParDo(WorkUnit(self.job), bits=beam.pvalue.AsDict(bits))
-            | "ScoreUnits" >> ScoreUnits(self.job)
-        )
+        if self.job.stored is not None:
+            names = pipeline | "Stored" >> beam.Create(self.job.stored.again, reshuffle=True)
+            worked = names | "WorkStored" >> beam.ParDo(WorkStored(self.job))
+        else:
+            units, bits = pipeline | "GroupRows" >> GroupRows(self.job.grouping)
+            worked = units | "WorkUnit" >> beam.ParDo(WorkUnit(self.job), bits=beam.pvalue.AsDict(bits))
+        return worked | "ScoreUnits" >> ScoreUnits(self.job)
 
 
 class WriteNames(beam.DoFn):

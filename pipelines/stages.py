@@ -35,7 +35,7 @@ from pipelines.finished import (
     scorer_facts,
 )
 from pipelines.grouping import Grouping
-from pipelines.ingest import IngestJob, fetch_cache, run_ingest
+from pipelines.ingest import IngestJob, StoredUnits, fetch_cache, run_ingest
 from pipelines.judge import partition_bits, run_judge, whole_tables
 from pipelines.judge_steps import JudgeJob
 from pipelines.run_folder import Run, read_statistics
@@ -82,8 +82,14 @@ class BuildReport:
     rejects: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
 
 
-def ingest(run: Run, engine: EngineOptions, watcher: Watcher, reach: Reach) -> BuildReport:
-    """Read, fetch, cut and score what is not committed yet; drop the parts of units that no longer exist."""
+def ingest(
+    run: Run, engine: EngineOptions, watcher: Watcher, reach: Reach, stored: StoredUnits | None = None
+) -> BuildReport:
+    """Read, fetch, cut and score what is not committed yet; drop the parts of units that no longer exist.
+
+    Args:
+        stored: make these units of the run again from their own parts, and read no source.
+    """
     started = time.monotonic()
     config = run.config
     scorer, scoring = _scoring(run)
@@ -101,10 +107,12 @@ def ingest(run: Run, engine: EngineOptions, watcher: Watcher, reach: Reach) -> B
         folder=folder,
         reach=reach,
         grouping=Grouping(config=config, root=str(run.root), folder=f"tmp/{SPOOLED}", key=new_key()),
+        stored=stored,
     )
     with watcher.watch(run.root, "ingest"):
         read = _run_job(run, job, engine)
-    names = sorted(path.rsplit("/", 1)[1] for path in run.store.list(folder))
+    kept = () if stored is None else stored.kept
+    names = sorted({*kept, *(path.rsplit("/", 1)[1] for path in run.store.list(folder))})
     commits = _commits(run, scorer, names)
     check_rows(read, commits)
     _drop_stale_units(run, commits)
@@ -155,7 +163,7 @@ def _run_job(run: Run, job: IngestJob, engine: EngineOptions) -> dict[str, int]:
     cache.forget_failures()
     try:
         run_ingest(job, engine)
-        read = job.grouping.rows_read()
+        read = job.grouping.rows_read() if job.stored is None else dict(job.stored.rows)
     except RuntimeError as error:
         if run.store.exists(stopped):
             raise IngestStopped(run.store.read(stopped).decode("utf-8")) from error

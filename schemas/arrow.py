@@ -268,7 +268,7 @@ def sample_row(sample: Sample) -> dict[str, Any]:
 
 
 def record_row(record: Record, state: str, sample_id: str | None) -> dict[str, Any]:
-    """Return the RECORDS row of a record: all of it but its address, so that its unit can be made again without sources.
+    """Return the RECORDS row of a record: all but its address, so that a unit can be made again without its source.
 
     Args:
         state: what became of it: `expanded`, `merged` or `rejected`.

@@ -259,11 +259,14 @@ class CorpusConfig(Strict):
     Attributes:
         base: an earlier build, `RUN@VERSION` (docs/duplicates.md): what is in its shards stays, and new clips that
             resemble it are left out.
+        suppress: suppression lists of other runs' takedowns, files or folders (docs/takedown.md): what they name is not
+            ingested. A run's own takedowns need no mention.
         seed: of every choice that a source's reader makes by chance; now which captions a media pack swaps.
     """
 
     corpus: str
     base: str | None = None
+    suppress: tuple[Path, ...] = ()
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
     sources: tuple[SourceConfig, ...] = Field(min_length=1)
     fetch: FetchPolicy = FetchPolicy()
@@ -372,6 +375,7 @@ def _with_resolved_paths(config: CorpusConfig, folder: Path) -> CorpusConfig:
             "sources": tuple(sources),
             "scorer": scorer,
             "balance": _resolved_balance(config.balance, folder),
+            "suppress": tuple(_resolved_list(path, folder) for path in config.suppress),
             "base": _resolved_base(config.base_version, folder),
         }
     )
@@ -379,6 +383,16 @@ def _with_resolved_paths(config: CorpusConfig, folder: Path) -> CorpusConfig:
 
 def _resolved_base(base: BaseVersion | None, folder: Path) -> str | None:
     return None if base is None else str(BaseVersion(resolve_path(folder, str(base.run)), base.version))
+
+
+def _resolved_list(path: Path, folder: Path) -> Path:
+    resolved = resolve_path(folder, str(path))
+    if not resolved.exists():
+        raise ConfigError(
+            f"suppress: {resolved} does not exist; allowed: a suppression list, or a folder of them such as a run's "
+            "suppressed/; without it removed clips would come back"
+        )
+    return resolved
 
 
 def _resolved_balance(balance: Balance | None, folder: Path) -> Balance | None:

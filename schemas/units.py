@@ -80,6 +80,12 @@ def unit_name(source: str, bucket: int, bits: int, fingerprint: str) -> str:
     return f"{source}-{bucket:05d}of{1 << bits:05d}-{fingerprint[:8]}"
 
 
+def unit_place(name: str) -> tuple[int, int]:
+    """Return (bucket, bits) of a unit, from its name."""
+    bucket, units = name.rsplit("-", 2)[1].split("of")
+    return int(bucket), int(units).bit_length() - 1
+
+
 def neighbour_units(name: str) -> tuple[str, ...]:
     """Return the beginnings of the names of units that may hold a unit's videos: itself, half of it, twice it.
 
