@@ -187,3 +187,17 @@ def _to_bytes(vectors: NDArray[np.float32]) -> bytes:
 def _from_row(row: Mapping[str, Any]) -> NDArray[np.float32]:
     vectors: NDArray[np.float32] = np.frombuffer(row["vectors"], "<f4").reshape(row["frames"], -1)
     return vectors.astype(np.float32, copy=False)
+
+
+def drop_from_segment(store: Store, path: str, media: frozenset[str]) -> None:
+    """Take clips out of a segment; one that holds pairs is removed: they are computed again when they are asked for."""
+    folder, _, name = path.rpartition("/")
+    if name.startswith("clips-"):
+        before = read_rows(store.read(path), CLIPS)
+        rows = [row for row in before if row["media_sha256"] not in media]
+        if len(rows) == len(before):
+            return
+        if rows:
+            data = parquet_bytes(rows, CLIPS)
+            store.write(f"{folder}/clips-{sha256_hex(data)[:_NAME_HEX]}.parquet", data)
+    store.delete(path)

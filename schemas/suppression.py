@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from schemas.canonical import canonical_json
 from schemas.ids import stable_id
@@ -115,12 +115,29 @@ class Affected(_Model):
     texts: tuple[str, ...] = ()
 
 
+class FoundOut(_Model):
+    """What a takedown knows of the run before it removes anything: afterwards it could not be told.
+
+    Attributes:
+        held: versions that held it.
+        checkpoints: that were trained on one of these.
+        labels: lines of what people said of it.
+    """
+
+    held: tuple[VersionFacts, ...]
+    checkpoints: tuple[CheckpointSeen, ...]
+    labels: int
+
+
 class Pending(_Model):
     """`progress/takedown.json`: a takedown under way, in clear; removed when its receipt is written.
 
     Attributes:
-        units: names of the run's units when it began, from whose parts its rows are read.
-        held: versions that held it, once that is known; none of them is pruned before.
+        stages: that were finished, and are brought up to date.
+        suppression: the list that keeps it out.
+        units, touched: names of the run's units when it began, and of those that hold something of it.
+        shards_before: SHA-256 of the shards of `before`.
+        found_out: what must be known before anything is removed, once the units are made again.
     """
 
     number: int
@@ -129,10 +146,12 @@ class Pending(_Model):
     ids_sha256: str
     asked: int
     found: int
+    stages: tuple[str, ...]
+    suppression: SuppressionList
     units: tuple[str, ...]
     touched: tuple[str, ...]
     affected: Affected
+    counts: dict[str, int]
     before: VersionFacts | None
-    shards_before: tuple[str, ...] = Field(default=())
-    held: tuple[VersionFacts, ...] | None = None
-    checkpoints: tuple[CheckpointSeen, ...] = ()
+    shards_before: tuple[str, ...] = ()
+    found_out: FoundOut | None = None
