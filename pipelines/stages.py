@@ -115,7 +115,7 @@ def ingest(
     names = sorted({*kept, *(path.rsplit("/", 1)[1] for path in run.store.list(folder))})
     commits = _commits(run, scorer, names)
     check_rows(read, commits)
-    _drop_stale_units(run, commits)
+    drop_stale_units(run, commits)
     if not config.scorer.keep_frames:
         shutil.rmtree(run.root / "frames", ignore_errors=True)
     outputs = ingest_outputs(run.store, scorer, names)
@@ -214,7 +214,7 @@ def _commits(run: Run, scorer: ScorerFacts, names: list[str]) -> list[UnitCommit
     return [units.read(name) for name in names]
 
 
-def _drop_stale_units(run: Run, commits: list[UnitCommit]) -> None:
+def drop_stale_units(run: Run, commits: list[UnitCommit]) -> None:
     """Remove what no current unit owns; commits go first, so that a kill never leaves a unit without its parts.
 
     Scores of another scorer stay as long as the unit does, and what a scorer has computed by content stays for good.

@@ -11,21 +11,24 @@ from curation.score_batches import BatchTools, score_batches
 from curation.score_cache import ScoreCache
 from curation.sources import read_source
 from curation.store import LocalStore, file_sha256
+from curation.stored_rows import stored_input
+from curation.suppression import suppressed_of
 from curation.unit_media import MediaTools
-from curation.unit_parts import finished_scores, read_unit
+from curation.unit_parts import finished_scores, read_commit, read_unit
 from curation.unit_plan import IngestFacts, UnitInput, UnitPlan, ingest_facts, plan_unit
 from curation.unit_scoring import finish_scores, unit_batches
 from curation.unit_work import work_unit
 from pipelines.engine import EngineOptions
+from pipelines.ingest import StoredUnits
 from pipelines.run_folder import Run, open_run
-from pipelines.stages import ingest_outputs, judge, shard
+from pipelines.stages import drop_stale_units, ingest_outputs, judge, shard
 from pipelines.watching import Watcher
 from schemas.corpus import CorpusConfig, load_corpus
 from schemas.records import Record, Reject
 from schemas.run import RUN_JSON, UNCOUNTED
 from schemas.statistics import ScorerFacts
 from schemas.units import UnitCommit, unit_bits, unit_bucket
-from tests.fakes import FakeCutter, FakeFetcher, FakeScorer, MemoryReporter
+from tests.fakes import FakeCutter, FakeFetcher, FakeScorer, MemoryReporter, NoFetcher
 
 # One thread in this process: a test starts in a second.
 IN_PROCESS = EngineOptions(flags=("--direct_running_mode=in_memory", "--direct_num_workers=1"))
@@ -86,8 +89,10 @@ def work_with_fakes(
     store: LocalStore,
     scorer: FakeScorer | None = None,
     fetcher: FakeFetcher | None = None,
+    *,
+    from_parts: bool = False,
 ) -> UnitCommit:
-    """Do all the work of a unit with fakes and return its commit with its scores."""
+    """Do all the work of a unit with fakes and return its commit with its scores; suppression lists are asked."""
     reporter = MemoryReporter()
     media = MediaTools(
         config=config,
@@ -96,6 +101,8 @@ def work_with_fakes(
         cut=FakeCutter(),
         frames=FAKE_FRAMES,
         reporter=reporter,
+        suppressed=suppressed_of(store, config.suppress),
+        from_parts=from_parts,
     )
     unit = work_unit(plan, media)
     if finished_scores(store, unit, FAKE_SCORER.scoring) is None:
@@ -104,7 +111,7 @@ def work_with_fakes(
         )
         batches = unit_batches(store, unit, FAKE_SCORER, FAKE_FRAMES)
         finish_scores(store, unit, FAKE_SCORER, score_batches(batches, tools))
-    commit = read_unit(store, plan.name, FAKE_SCORER.scoring)
+    commit = read_unit(store, unit.unit, FAKE_SCORER.scoring)
     assert commit is not None
     return commit
 
@@ -156,11 +163,33 @@ def built_with_fakes(folder: Path, more: str = "") -> Run:
     return run
 
 
+def make_again_with_fakes(run: Run, stored: StoredUnits) -> None:
+    """Make units of a run again from their parts, without their media and sources, and end the ingest."""
+    sources = {source.name: source for source in run.config.sources}
+    commits = [read_commit(run.store, name) for name in stored.kept]
+    for name in stored.again:
+        commit = read_commit(run.store, name)
+        assert commit is not None
+        unit = stored_input(run.store, commit, sources[commit.source])
+        plan = plan_unit(unit, sources[commit.source], fake_facts(run.config))
+        commits.append(work_with_fakes(plan, run.config, run.store, fetcher=NoFetcher(), from_parts=True))
+    end_fake_ingest(run, [commit for commit in commits if commit is not None])
+
+
+def end_fake_ingest(run: Run, commits: list[UnitCommit]) -> None:
+    """Drop what no unit owns and record the stage, as the real one does."""
+    drop_stale_units(run, commits)
+    outputs = ingest_outputs(run.store, FAKE_SCORER, [commit.unit for commit in commits])
+    before = run.state.stage("ingest")
+    if before is None or before.outputs != outputs:
+        run.finish("ingest", "f" * 64, outputs, 0.0)
+
+
 def finish_fake_ingest(run: Run, corpus: Path) -> None:
     """Ingest with fakes and record the stage as the real one does."""
     _, _, commits = ingest_with_fakes(corpus, run.root)
     run.note_scorer(FAKE_SCORER)
-    run.finish("ingest", "f" * 64, ingest_outputs(run.store, FAKE_SCORER, [commit.unit for commit in commits]), 0.0)
+    end_fake_ingest(run, commits)
 
 
 def counted_digests(root: Path) -> dict[str, str]:

@@ -61,6 +61,13 @@ class FakeFetcher:
         return Fetched(path=Path(address), bytes=Path(address).stat().st_size, rights={"x-robots-tag": "none"})
 
 
+class NoFetcher(FakeFetcher):
+    """Fails a test that fetches anything."""
+
+    def fetch(self, address: str, folder: Path) -> Fetched:
+        raise AssertionError(f"{address} is fetched, although everything of it is stored")
+
+
 def fake_video_facts(content: bytes) -> VideoFacts:
     """Return the facts of a video with these bytes."""
     return VideoFacts(
