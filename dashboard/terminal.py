@@ -78,6 +78,14 @@ def print_replay(
     console.print(table)
 
 
+def print_takedown(console: Console, title: str, told: Mapping[str, object]) -> None:
+    """Print what a takedown did, or would do, by name."""
+    table = _table(title, "what", "how many or which")
+    for name, value in told.items():
+        _row(table, name.replace("_", " "), str(value))
+    console.print(table)
+
+
 def _table(title: str, *columns: str, numbers_from: int = 1) -> Table:
     # As Text, because a plain str here would be read as markup.
     table = Table(title=Text(title, style="bold"), title_justify="left", title_style="bold", expand=False)
