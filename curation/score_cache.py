@@ -192,8 +192,10 @@ def _from_row(row: Mapping[str, Any]) -> NDArray[np.float32]:
 def drop_from_segment(store: Store, path: str, media: frozenset[str]) -> None:
     """Take clips out of a segment; one that holds pairs is removed: they are computed again when they are asked for."""
     folder, _, name = path.rpartition("/")
-    if name.startswith("clips-"):
-        before = read_rows(store.read(path), CLIPS)
+    data = store.read(path)
+    # What does not read back as it was written serves nobody, and may hold anything: it goes whole.
+    if name.startswith("clips-") and sha256_hex(data)[:_NAME_HEX] in name:
+        before = read_rows(data, CLIPS)
         rows = [row for row in before if row["media_sha256"] not in media]
         if len(rows) == len(before):
             return

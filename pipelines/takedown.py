@@ -103,7 +103,7 @@ def takedown(
             if (stopped.ids_sha256, stopped.copies) == (ids_sha256, request.copies):
                 return receipt
         found = resolve(run.store, _finished_units(run), asked, request.copies)
-        done = _done_before(run, found, ids_sha256)
+        done = _done_before(run, found, asked, ids_sha256)
         if done is not None:
             return done
         pending = _begun(run, request, found, asked, ids_sha256)
@@ -128,12 +128,13 @@ def _finished_units(run: Run) -> list[UnitCommit]:
         raise ConfigError(f"RUN is {run.root}: {error}") from error
 
 
-def _done_before(run: Run, found: Resolution, ids_sha256: str) -> Receipt | None:
+def _done_before(run: Run, found: Resolution, asked: tuple[Asked, ...], ids_sha256: str) -> Receipt | None:
     """Return the receipt of the same ids file where nothing of it is left to do."""
     known = suppressed_of(run.store, ()).entries
-    if found.touched or not known.issuperset(found.suppression.entries):
+    listed = all(known.intersection(one.entries()) for one in asked if one.entries())
+    receipts = (Receipt.model_validate_json(run.store.read(path)) for path in run.store.list(RECEIPTS_FOLDER))
+    if found.touched or not listed:
         return None
-    receipts = [Receipt.model_validate_json(run.store.read(path)) for path in run.store.list(RECEIPTS_FOLDER)]
     return next((receipt for receipt in receipts if receipt.ids_sha256 == ids_sha256), None)
 
 
