@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from curation.fetching import Reach
-from curation.manifests import read_manifest, read_pointer
+from curation.manifests import manifest_versions, read_manifest, read_pointer
 from curation.store import LocalStore
 from curation.suppression import suppressed_of
 from curation.takedown.asked import Asked, read_asked
@@ -26,6 +26,7 @@ from curation.takedown.purge import (
     purge_labels,
     purge_media,
     purge_notes,
+    purge_shards,
     versions_that_hold,
 )
 from curation.takedown.resolve import Resolution, resolve
@@ -175,7 +176,8 @@ def _finish(run: Run, pending: Pending, engine: EngineOptions, watcher: Watcher,
         pending = pending.model_copy(update={"found_out": _found_out(store, latest, gone)})
         store.write(TAKEDOWN_JSON, pending.to_bytes())
     assert pending.found_out is not None
-    drop_versions(store, [version.version for version in pending.found_out.held])
+    drop_versions(store, {held.version for held in pending.found_out.held}.intersection(manifest_versions(store)))
+    purge_shards(store)
     purge_media(store, gone)
     purge_cache(store, pending.touched, gone)
     purge_labels(store, gone)

@@ -15,7 +15,7 @@ from curation.store import LocalStore, Store
 from curation.unit_reading import read_part
 from schemas.canonical import sha256_hex
 from schemas.ids import ID_CHARS
-from schemas.manifest import Manifest
+from schemas.manifest import Manifest, shard_files
 from schemas.run import LABELS_JSONL, manifest_path, media_path
 from schemas.shards import FACTS_SUFFIX
 from schemas.suppression import Affected, CheckpointSeen, VersionFacts
@@ -38,6 +38,14 @@ def gone_of(store: Store, units: Iterable[UnitCommit], affected: Affected) -> Af
         held["records"].update(row["record_id"] for row in read_part(store, commit, "records"))
     told = affected.model_dump()
     return Affected(**{name: tuple(value for value in told[name] if value not in held[name]) for name in held})
+
+
+def purge_shards(store: Store) -> None:
+    """Remove shards and side-cars that no manifest lists: a kill leaves some between a version's manifest and them."""
+    manifests = [read_manifest(store, version) for version in manifest_versions(store)]
+    listed = {path for manifest in manifests for facts in manifest.shards for path in shard_files(facts)}
+    for path in [path for path in store.list("shards") if path not in listed]:
+        store.delete(path)
 
 
 def purge_media(store: Store, gone: Affected) -> None:
