@@ -142,8 +142,9 @@ def _find_asked(store: Store, commit: UnitCommit, wanted: _Wanted, hits: _Hits) 
         if shown:
             hits.take(row)
     for row in read_part(store, commit, "rejects"):
+        # What a reader could make no place of stands in the reject as the row had it, in quotes.
         by_id = wanted.of([row["record_id"] or ""], "id", "record")
-        by_place = [one for one in wanted.places if one.value in row["detail"]] if row["stage"] == "read" else []
+        by_place = [one for one in wanted.places if repr(one.value) in row["detail"]] if row["stage"] == "read" else []
         hits.found.update(by_id, by_place)
         if (by_id or by_place) and row["record_id"]:
             hits.records.add(row["record_id"])

@@ -9,7 +9,7 @@ from curation.unit_plan import plan_unit
 from tests.builders import fake_facts, ingest_with_fakes, unit_inputs, write_corpus
 
 MORE = """v/a.mp4,0,2," a   red circle "
-v/gone.mp4,0,2,far away
+v/offline.mp4,0,2,far away
 """
 
 
