@@ -158,8 +158,7 @@ def _add_job_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     words = "remove what a file names, and all that was made of it, for good"
     takedown = add("takedown", inspecting("run_takedown", "pipelines.taking_down"), words, takes_beam_flags=True)
     takedown.add_argument("run_folder", type=Path, metavar="RUN")
-    words = "a line each: record, sample, clip or source video id, SHA-256, address, file:PATH"
-    takedown.add_argument("--ids", type=Path, required=True, metavar="FILE", help=words)
+    takedown.add_argument("--ids", type=Path, required=True, metavar="FILE", help="one a line: docs/takedown.md")
     words = "the next of its duplicates stands for it (default), or all of them go"
     takedown.add_argument("--copies", choices=("promote", "remove"), default="promote", help=words)
     takedown.add_argument("--time", default=None, metavar="TEXT", help="when it was asked for; stands in the receipt")

@@ -40,6 +40,17 @@ def place_names(locator: str) -> tuple[str, ...]:
     return (locator,) if video is None else (locator, f"youtube:{video}")
 
 
+def names_for(locator: str) -> frozenset[str]:
+    """Return every name by which somebody may mean a locator: the place, and the id of the source video in it.
+
+    The id is the last part of the place without its ending, or that which a known video site gave.
+    """
+    last = locator.partition("?")[0].rstrip("/").rpartition("/")[2]
+    stem = last.partition("!")[2] or last
+    site = [name.partition(":")[2] for name in place_names(locator)[1:]]
+    return frozenset({*place_names(locator), *site, last, stem, stem.rpartition(".")[0] or stem})
+
+
 def _youtube_id(locator: str) -> str | None:
     if not locator.startswith(("http://", "https://")):
         return None
@@ -75,7 +86,7 @@ class Suppressed:
         """Whether a row must stay out, by its id or its place."""
         if item.record_id is not None and self._holds("record", item.record_id):
             return True
-        return isinstance(item, Record) and self._holds("locator", *place_names(item.locator))
+        return isinstance(item, Record) and self._holds("locator", *names_for(item.locator))
 
     def video(self, video_sha256: str) -> bool:
         """Whether a file must stay out, by its bytes."""

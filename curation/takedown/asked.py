@@ -108,14 +108,3 @@ def _place(value: str) -> str:
         return find_place(value, "/").locator
     except RowProblem:
         return value
-
-
-def names_for(locator: str) -> frozenset[str]:
-    """Return every name by which an ids file may mean a locator: the place, and the id of the source video in it.
-
-    The id is the last part of the place without its ending, or that which a known video site gave.
-    """
-    last = locator.partition("?")[0].rstrip("/").rpartition("/")[2]
-    stem = last.partition("!")[2] or last
-    site = [name.partition(":")[2] for name in place_names(locator)[1:]]
-    return frozenset({*place_names(locator), *site, last, stem, stem.rpartition(".")[0] or stem})

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from curation.store import Store
-from curation.suppression import copies_of, place_names
-from curation.takedown.asked import Asked, names_for
+from curation.suppression import copies_of, names_for, place_names
+from curation.takedown.asked import Asked
 from curation.unit_media import read_clips
 from curation.unit_reading import read_part
 from schemas.arrow import SELECTION, read_rows
@@ -81,10 +81,11 @@ def resolve(store: Store, units: Sequence[UnitCommit], asked: Sequence[Asked], c
     while _spread(store, units, hits, groups, copies):
         pass
     touched, affected, gone = _touched(store, units, hits)
-    unknown = [entry for one in asked if one not in hits.found for entry in one.entries()]
+    # A place stays out under the name that was asked for, wherever else it turns up.
+    asked_for = [entry for one in asked if one.kind == "place" or one not in hits.found for entry in one.entries()]
     return Resolution(
         suppression=SuppressionList(
-            entries=tuple(sorted({*_entries(hits), *unknown})),
+            entries=tuple(sorted({*_entries(hits), *asked_for})),
             looks=tuple(look for _, look in sorted(hits.looks.items()) if look.hash_quality),
             spared=tuple(sorted(listed("content", content) for content in hits.spared)),
         ),

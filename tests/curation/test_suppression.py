@@ -11,7 +11,7 @@ import pytest
 from curation.media import CutOutcome
 from curation.store import LocalStore
 from curation.stored_rows import stored_input
-from curation.suppression import NOTHING, Suppressed, place_names, refused_row, suppressed_of
+from curation.suppression import NOTHING, Suppressed, names_for, place_names, refused_row, suppressed_of
 from curation.unit_plan import plan_unit
 from curation.unit_reading import read_part
 from schemas.config_file import ConfigError
@@ -35,6 +35,7 @@ ROWS = {
     "its id": ("record", RECORD.record_id, True),
     "its place": ("locator", RECORD.locator, True),
     "another address of the same video": ("locator", "youtube:dQw4w9WgXcQ", True),
+    "the id that the site gave it": ("locator", "dQw4w9WgXcQ", True),
     "another id": ("record", "s" * 26, False),
     "its id as something else": ("clip", RECORD.record_id, False),
 }
@@ -50,6 +51,24 @@ def test_rows_are_refused_by_id_and_place(case: str) -> None:
 def test_a_place_on_another_site_has_its_own_name_only() -> None:
     assert place_names("https://films.example/watch?v=dQw4w9WgXcQ") == ("https://films.example/watch?v=dQw4w9WgXcQ",)
     assert place_names("dQw4w9WgXcQ") == ("dQw4w9WgXcQ",)
+
+
+NAMES = {
+    "films/a.b.mp4": {"films/a.b.mp4", "a.b.mp4", "a.b"},
+    "tar:one.tar!in/a.mp4": {"tar:one.tar!in/a.mp4", "a.mp4", "a"},
+    "https://www.youtube.com/watch?v=dQw4w9WgXcQ&t=4": {
+        "https://www.youtube.com/watch?v=dQw4w9WgXcQ&t=4",
+        "youtube:dQw4w9WgXcQ",
+        "dQw4w9WgXcQ",
+        "watch",
+    },
+    "https://youtu.be/dQw4w9WgXcQ": {"https://youtu.be/dQw4w9WgXcQ", "youtube:dQw4w9WgXcQ", "dQw4w9WgXcQ"},
+}
+
+
+@pytest.mark.parametrize("locator", NAMES)
+def test_a_place_has_several_names(locator: str) -> None:
+    assert names_for(locator) == NAMES[locator]
 
 
 def test_a_refused_row_tells_nothing_of_itself() -> None:

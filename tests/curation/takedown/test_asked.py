@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from curation.takedown.asked import Asked, asked_of, names_for, read_asked
+from curation.takedown.asked import Asked, asked_of, read_asked
 from schemas.config_file import ConfigError
 from schemas.suppression import listed
 
@@ -66,24 +66,6 @@ def test_what_is_wrong_is_said(case: str, tmp_path: Path) -> None:
         (tmp_path / "ids").write_text(text)
     with pytest.raises(ConfigError, match=message):
         read_asked(tmp_path / "ids")
-
-
-NAMES = {
-    "films/a.b.mp4": {"films/a.b.mp4", "a.b.mp4", "a.b"},
-    "tar:one.tar!in/a.mp4": {"tar:one.tar!in/a.mp4", "a.mp4", "a"},
-    "https://www.youtube.com/watch?v=dQw4w9WgXcQ&t=4": {
-        "https://www.youtube.com/watch?v=dQw4w9WgXcQ&t=4",
-        "youtube:dQw4w9WgXcQ",
-        "dQw4w9WgXcQ",
-        "watch",
-    },
-    "https://youtu.be/dQw4w9WgXcQ": {"https://youtu.be/dQw4w9WgXcQ", "youtube:dQw4w9WgXcQ", "dQw4w9WgXcQ"},
-}
-
-
-@pytest.mark.parametrize("locator", NAMES)
-def test_a_place_has_several_names(locator: str) -> None:
-    assert names_for(locator) == NAMES[locator]
 
 
 def test_what_the_run_does_not_know_is_listed_as_whatever_it_may_be() -> None:
