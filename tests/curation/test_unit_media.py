@@ -113,6 +113,17 @@ def test_another_span_or_setting_cuts_anew(world: World) -> None:
     assert world.cuts() == ["a.mp4", "a.mp4", "a.mp4"]
 
 
+def test_fewer_spans_of_a_video_are_taken_over(world: World) -> None:
+    records = [world.record(name, "v/a.mp4", start) for name, start in (("a", 0), ("b", 2_000_000), ("c", 9_000_000))]
+    before = clips_of(media_work(world.plan(*records), world.tools).videos[0])
+    after = media_work(world.plan(*records[1:]), world.tools).videos[0]
+    assert world.cuts() == ["a.mp4"]
+    found = clips_of(after)
+    assert after.spans == ((2_000_000, 4_000_000), (9_000_000, 11_000_000))
+    assert [(clip.span_index, clip.media_sha256) for clip in found.clips] == [(0, before.clips[1].media_sha256)]
+    assert [(failure.span_index, failure.reason) for failure in found.failures] == [(1, Reason.SPAN_PAST_END)]
+
+
 def test_a_clip_that_is_gone_is_cut_again_alone(world: World) -> None:
     plan = world.plan(world.record("a", "v/a.mp4"), world.record("b", "v/a.mp4", 2_000_000))
     clips = media_work(plan, world.tools)

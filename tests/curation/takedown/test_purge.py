@@ -10,7 +10,15 @@ import pytest
 
 from curation.score_cache import PairScore, ScoreCache
 from curation.store import LocalStore
-from curation.takedown.purge import checkpoints_of, labels_of, purge_cache, purge_labels, purge_media, purge_notes
+from curation.takedown.purge import (
+    checkpoints_of,
+    labels_of,
+    purge_cache,
+    purge_labels,
+    purge_media,
+    purge_notes,
+    purge_shards,
+)
 from schemas.run import LABELS_JSONL
 from schemas.suppression import Affected, CheckpointSeen, VersionFacts
 
@@ -77,6 +85,13 @@ def test_media_and_frames_under_every_plan_go(store: LocalStore) -> None:
         store.write(path, b"x")
     purge_media(store, GONE)
     assert [path for path in (*gone, *kept) if store.exists(path)] == kept
+
+
+def test_shards_that_no_version_lists_go_with_their_side_cars(store: LocalStore) -> None:
+    for path in ("shards/clean/stock/tiny-clean-stock-000000-0123abcd.tar", "shards/clean/stock/x.json"):
+        store.write(path, b"x")
+    purge_shards(store)
+    assert list(store.list("shards")) == []
 
 
 def test_notes_on_old_units_and_unfinished_work_go(store: LocalStore) -> None:
