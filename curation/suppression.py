@@ -21,6 +21,7 @@ from curation.duplicates.perceptual import PerceptualOptions, Signatures, find_p
 from curation.media import CutClip, CutFailure, CutOutcome
 from curation.media.tasks import Span
 from curation.store import Store
+from schemas.canonical import digest_of
 from schemas.config_file import ConfigError
 from schemas.ids import clip_id
 from schemas.reasons import Reason, Scope, Stage
@@ -109,13 +110,19 @@ class Suppressed:
         ]
         return frozenset(asked[number] for number in copies_of(looks, self.looks))
 
-    def outcome(self, outcome: CutOutcome, spans: Sequence[Span]) -> CutOutcome:
+    @functools.cached_property
+    def looks_digest(self) -> str:
+        """A digest of what copies are told by: clips that passed it once need not be compared again."""
+        return digest_of([[look.model_dump() for look in self.looks], sorted(self.spared)])
+
+    def outcome(self, outcome: CutOutcome, spans: Sequence[Span], *, by_looks: bool = True) -> CutOutcome:
         """Return what a video came to without what must stay out; the same object where nothing must.
 
         A video whose bytes are listed has no facts and no clips left; a clip that is listed is a failure of its span.
 
         Args:
             spans: asked for; a clip's `span_index` counts them.
+            by_looks: compare frame hashes too; not needed for clips that passed these looks before.
         """
         if not self or outcome.video is None:
             return outcome
@@ -126,7 +133,9 @@ class Suppressed:
             place
             for place, clip in enumerate(clips)
             if self.clip(clip_id(video, *(clip.made_us or spans[clip.span_index])), clip)
-        } | self.resembling(clips)
+        }
+        if by_looks:
+            out |= self.resembling(clips)
         if not out:
             return outcome
         refused = [_refused_clip(clips[place]) for place in out]
@@ -208,13 +217,23 @@ def suppressed_of(store: Store, files: Iterable[Path]) -> Suppressed:
         ConfigError: one of them is no suppression list.
     """
     own = [(path, store.read(path)) for path in store.list(SUPPRESSED_FOLDER)]
-    given = [(str(path), path.read_bytes()) for file in files for path in list_files(file)]
+    given = [(str(path), _read(path)) for file in files for path in list_files(file)]
     return joined(_parsed(name, data) for name, data in (*own, *given))
 
 
 def list_files(path: Path) -> list[Path]:
     """Return the lists that a path names: itself, or every `.json` in a folder such as a run's `suppressed/`."""
     return sorted(path.glob("*.json")) if path.is_dir() else [path]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"suppress: {path} cannot be read ({error}); allowed: a suppression list; without it removed clips would "
+            "come back"
+        ) from error
 
 
 def _parsed(name: str, data: bytes) -> SuppressionList:

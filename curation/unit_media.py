@@ -74,11 +74,15 @@ def media_work(plan: UnitPlan, tools: MediaTools, changed: frozenset[str] = froz
     """
     found = read_clips(tools.store, plan.media_name)
     known = EarlierEntries(_earlier(plan, found, tools.store))
+    passed = _passed(plan, found, tools)
     entries = []
     for video in plan.videos:
         entry = None if video.locator in changed else known.of(video)
-        entries.append(_allowed(_finished(video, plan.cutting, entry, tools), tools.suppressed))
+        finished = _finished(video, plan.cutting, entry, tools)
+        entries.append(_allowed(finished, tools.suppressed, by_looks=passed.get(video.locator) != finished))
     clips = _unit_clips(plan, entries)
+    if tools.suppressed.looks:
+        tools.store.write(_looks_note(plan.media_name), tools.suppressed.looks_digest.encode("ascii"))
     if clips != found:
         tools.store.write(clips_path(plan.media_name), clips.to_bytes())
     return clips
@@ -89,7 +93,8 @@ def kept_for(plan: UnitPlan, clips: UnitClips, store: Store) -> UnitClips:
     known = EarlierEntries(clips.videos)
     kept = _unit_clips(plan, [entry for video in plan.videos if (entry := known.of(video)) is not None])
     store.write(clips_path(kept.unit), kept.to_bytes())
-    store.delete(clips_path(clips.unit))
+    if clips.unit != kept.unit:
+        store.delete(clips_path(clips.unit))
     return kept
 
 
@@ -103,10 +108,24 @@ def _unit_clips(plan: UnitPlan, entries: Sequence[VideoEntry]) -> UnitClips:
     )
 
 
-def _allowed(entry: VideoEntry, suppressed: Suppressed) -> VideoEntry:
+def _passed(plan: UnitPlan, found: UnitClips | None, tools: MediaTools) -> dict[str, VideoEntry]:
+    """Return by locator the entries of a unit whose clips were compared with these very looks of removed ones."""
+    path = _looks_note(plan.media_name)
+    if found is None or not tools.suppressed.looks or not tools.store.exists(path):
+        return {}
+    same = tools.store.read(path) == tools.suppressed.looks_digest.encode("ascii")
+    return {entry.locator: entry for entry in found.videos} if same else {}
+
+
+def _looks_note(unit: str) -> str:
+    # Comparing costs time and no digest: the note may go with the rest of progress/ at any time.
+    return f"progress/looks/{unit}"
+
+
+def _allowed(entry: VideoEntry, suppressed: Suppressed, *, by_looks: bool) -> VideoEntry:
     """Return an entry without what must stay out, also where an earlier ingest let it in."""
     before = clips_of(entry)
-    after = suppressed.outcome(before, entry.spans)
+    after = suppressed.outcome(before, entry.spans, by_looks=by_looks)
     return entry if after is before else entry.model_copy(update={"outcome": _timeless(after)})
 
 

@@ -249,6 +249,12 @@ class WriteNames(beam.DoFn):
 
 
 def run_ingest(job: IngestJob, engine: EngineOptions) -> None:
-    """Run the job; afterwards its folder holds one empty file per unit of the corpus, named after it."""
+    """Run the job; afterwards its folder holds one empty file per unit of the corpus, named after it.
+
+    Raises:
+        ConfigError: a suppression list cannot be read.
+    """
+    # Workers read the lists for themselves; one that is broken is told of here, where errors keep their type.
+    suppressed_of(LocalStore(job.root), job.config.suppress)
     with running(engine) as pipeline:
         _ = pipeline | "Ingest" >> IngestSources(job) | beam.ParDo(WriteNames(job.root, job.folder))

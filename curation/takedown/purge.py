@@ -97,9 +97,9 @@ def purge_labels(store: Store, gone: Affected) -> None:
 
 def purge_notes(store: LocalStore, units: Iterable[UnitCommit]) -> None:
     """Remove notes on files of units that are no more, and all unfinished work."""
-    current = {f"progress/seen/{commit.clips}.json" for commit in units}
-    for path in list(store.list("progress/seen")):
-        if path not in current:
+    current = {commit.clips for commit in units}
+    for path in [path for folder in ("seen", "looks") for path in store.list(f"progress/{folder}")]:
+        if path.rsplit("/", 1)[1].removesuffix(".json") not in current:
             store.delete(path)
     shutil.rmtree(store.root / "tmp", ignore_errors=True)
 

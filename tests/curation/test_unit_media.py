@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from curation.media import FramePlan
+from curation.media import CutOutcome, CutTask, FramePlan
 from curation.replay import mark_rejects
 from curation.store import LocalStore
+from curation.suppression import Suppressed
 from curation.unit_media import MediaTools, clips_of, media_work
 from curation.unit_plan import IngestFacts, UnitInput, UnitPlan, ingest_facts, plan_unit
 from schemas.corpus import CorpusConfig, load_corpus
 from schemas.ids import clip_id
 from schemas.reasons import Reason, Stage
 from schemas.records import Record, Text
+from schemas.suppression import Looks
 from tests.builders import write_corpus
 from tests.fakes import FakeCutter, FakeFetcher, MemoryReporter
 
@@ -122,6 +125,35 @@ def test_fewer_spans_of_a_video_are_taken_over(world: World) -> None:
     assert after.spans == ((2_000_000, 4_000_000), (9_000_000, 11_000_000))
     assert [(clip.span_index, clip.media_sha256) for clip in found.clips] == [(0, before.clips[1].media_sha256)]
     assert [(failure.span_index, failure.reason) for failure in found.failures] == [(1, Reason.SPAN_PAST_END)]
+
+
+def moving(seed: int) -> Looks:
+    """Return frame hashes of a clip of 5 s in which much moves."""
+    hashes = np.random.default_rng(seed).integers(0, 256, (20, 32), dtype=np.uint8)
+    return Looks(frame_hashes=hashes.tobytes().hex(), hash_quality="50" * 20)
+
+
+class MovingCutter(FakeCutter):
+    """Makes clips that all look like `moving(1)`."""
+
+    def __call__(self, task: CutTask) -> CutOutcome:
+        outcome, looks = super().__call__(task), moving(1)
+        hashes = {"frame_hashes": looks.frame_hashes, "hash_quality": looks.hash_quality}
+        clips = tuple(replace(clip, signals=replace(clip.signals, **hashes)) for clip in outcome.clips)
+        return replace(outcome, clips=clips)
+
+
+def test_clips_are_compared_with_looks_until_they_passed_these_very_ones(world: World) -> None:
+    plan = world.plan(world.record("a", "v/a.mp4"))
+    tools = replace(world.tools, cut=MovingCutter())
+    strangers, copies = Suppressed(looks=(moving(2),)), Suppressed(looks=(moving(1),))
+    assert len(clips_of(media_work(plan, replace(tools, suppressed=strangers)).videos[0]).clips) == 1
+    note = f"progress/looks/{plan.media_name}"
+    assert tools.store.read(note).decode() == strangers.looks_digest != copies.looks_digest
+    tools.store.write(note, copies.looks_digest.encode())
+    assert len(clips_of(media_work(plan, replace(tools, suppressed=copies)).videos[0]).clips) == 1, "it is believed"
+    tools.store.write(note, strangers.looks_digest.encode())
+    assert clips_of(media_work(plan, replace(tools, suppressed=copies)).videos[0]).clips == ()
 
 
 def test_a_clip_that_is_gone_is_cut_again_alone(world: World) -> None:

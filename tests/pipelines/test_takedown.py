@@ -32,6 +32,8 @@ VIDEO_A = hashlib.sha256(b"video a").hexdigest()
 VIDEO_D = hashlib.sha256(b"video d").hexdigest()
 CLIP_A0 = clip_id(VIDEO_A, 0, 2_000_000)
 BYTES_A0 = b"video a0-2000000"
+# Digests of the stored clip and of what it shows, as the fake cutter has them.
+DIGESTS_A0 = [hashlib.sha256(BYTES_A0).hexdigest(), hashlib.sha256(b"shown by " + BYTES_A0).hexdigest()]
 LISTS = ("suppressed", "receipts")
 
 
@@ -57,12 +59,30 @@ CASES = {
     ),
     "a clip, everywhere": Case(
         ids=[CLIP_A0],
-        gone=["a red circle", "a circle that is red", "shop now", BYTES_A0, CLIP_A0, sample_id("stock", CLIP_A0)],
+        gone=[
+            "a red circle",
+            "a circle that is red",
+            "shop now",
+            BYTES_A0,
+            CLIP_A0,
+            *DIGESTS_A0,
+            sample_id("stock", CLIP_A0),
+        ],
         left=["a blue square"],
     ),
     "a video, everywhere": Case(
         ids=[VIDEO_A],
-        gone=["red circle", "blue square", "shop now", b"video a", VIDEO_A, CLIP_A0, "v/a.mp4", "v/copy.mp4"],
+        gone=[
+            "red circle",
+            "blue square",
+            "shop now",
+            b"video a",
+            VIDEO_A,
+            CLIP_A0,
+            *DIGESTS_A0,
+            "v/a.mp4",
+            "v/copy.mp4",
+        ],
         left=["v/d.mp4", VIDEO_D, b"video e"],
     ),
     "a place": Case(ids=["v/d.mp4"], gone=["v/d.mp4", VIDEO_D, b"video d"], left=["shop now"]),
