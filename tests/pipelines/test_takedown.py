@@ -151,7 +151,10 @@ def test_nothing_of_it_is_left_and_the_rest_is_as_it_was(case: str, world: Path)
         assert traces(world / "run", [needle]), f"{needle!r} was there before"
     before = read_manifest(opened(world).store, 1)
     receipt = take_down(world, ids)
-    assert traces(world / "run", [*told.gone, *(one for one in ids if len(one) >= ID_CHARS)]) == []
+    needles = {*told.gone, *(one for one in ids if len(one) >= ID_CHARS)}
+    assert traces(world / "run", needles, without=LISTS) == []
+    # The fake cutter's frame hashes are the digest of the clip, and the list keeps frame hashes.
+    assert traces(world / "run", needles - {DIGESTS_A0[0]}) == []
     for needle in told.left:
         assert traces(world / "run", [needle]), f"{needle!r} is still there"
     run = opened(world)
