@@ -13,7 +13,8 @@ from curation.unit_reading import read_part
 from curation.verify_duplicates import duplicate_problems
 from curation.verify_report import VerifyReport
 from curation.verify_selection import verify_decoding, verify_selection
-from curation.verify_shards import verify_shards
+from curation.verify_shards import told, verify_shards
+from curation.verify_suppressed import suppressed_problems
 from schemas.arrow import RECORDS, SAMPLES, SELECTION, read_rows
 from schemas.canonical import sha256_hex
 from schemas.corpus import CorpusConfig
@@ -41,6 +42,7 @@ def verify_run(store: LocalStore, config: CorpusConfig, decode: int = 0) -> Veri
         _verify_ledgers(store, config, commits, manifests[-1], report)
         if units_are_whole:
             report.problems.extend(duplicate_problems(store, commits, config.duplicates))
+            report.problems.extend(told(list(suppressed_problems(store, commits, config.suppress))))
             verify_decoding(store, commits, decode, report)
     if damaged:
         # What a damaged unit or manifest owned cannot be known: nothing but unfinished work may be called left over.

@@ -23,6 +23,7 @@ from curation.takedown.purge import (
     gone_of,
     labels_of,
     purge_cache,
+    purge_handoff,
     purge_labels,
     purge_media,
     purge_notes,
@@ -181,6 +182,7 @@ def _finish(run: Run, pending: Pending, engine: EngineOptions, watcher: Watcher,
     purge_media(store, gone)
     purge_cache(store, pending.touched, gone)
     purge_labels(store, gone)
+    purge_handoff(store)
     if latest is not None:
         write_page(run.root, None)
     receipt = _receipt(store, pending, pending.found_out, gone, latest)

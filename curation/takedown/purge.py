@@ -16,7 +16,7 @@ from curation.unit_reading import read_part
 from schemas.canonical import sha256_hex
 from schemas.ids import ID_CHARS
 from schemas.manifest import Manifest, shard_files
-from schemas.run import LABELS_JSONL, manifest_path, media_path
+from schemas.run import HANDOFF_FOLDER, LABELS_JSONL, manifest_path, media_path
 from schemas.shards import FACTS_SUFFIX
 from schemas.suppression import Affected, CheckpointSeen, VersionFacts
 from schemas.units import UnitCommit, unit_place
@@ -46,6 +46,11 @@ def purge_shards(store: Store) -> None:
     listed = {path for manifest in manifests for facts in manifest.shards for path in shard_files(facts)}
     for path in [path for path in store.list("shards") if path not in listed]:
         store.delete(path)
+
+
+def purge_handoff(store: LocalStore) -> None:
+    """Remove the run's own hand-off: its indexes name samples, and its card tells of their sources."""
+    shutil.rmtree(store.root / HANDOFF_FOLDER, ignore_errors=True)
 
 
 def purge_media(store: Store, gone: Affected) -> None:

@@ -17,12 +17,13 @@ from curation.unit_parts import finished_commit
 from curation.unit_plan import UnitInput, plan_unit
 from curation.verify import find_planted, remove_leftovers, verify_run
 from pipelines.run_folder import Run
-from schemas.arrow import SAMPLES, parquet_bytes, read_rows
+from schemas.arrow import RECORDS, SAMPLES, parquet_bytes, read_rows
 from schemas.canonical import canonical_json, sha256_hex
 from schemas.corpus import SourceConfig
 from schemas.manifest import LatestPointer, Manifest
-from schemas.run import LATEST_JSON, STATISTICS_JSON, manifest_path
+from schemas.run import LATEST_JSON, STATISTICS_JSON, manifest_path, suppressed_path
 from schemas.shards import sidecar_path
+from schemas.suppression import EntryKind, SuppressionList, listed
 from schemas.units import UnitCommit, UnitScores
 from tests.builders import built_with_fakes, fake_facts, unit_inputs
 
@@ -223,6 +224,23 @@ def one_more_in_a_bin(document: dict) -> None:
     best["counts"][0][1] += 1
 
 
+def suppressed(kind: EntryKind, value: Callable[[LocalStore], str]) -> Callable[[LocalStore], None]:
+    """Return what puts something of the run on a suppression list behind the run's back."""
+
+    def plant(store: LocalStore) -> None:
+        entries = (listed(kind, value(store)),)
+        store.write(suppressed_path(1), SuppressionList(entries=entries).to_bytes())
+
+    return plant
+
+
+def first_of(folder: str, column: str) -> Callable[[LocalStore], str]:
+    schema = {"samples": SAMPLES, "records": RECORDS}[folder]
+    return lambda store: next(
+        str(row[column]) for path in store.list(folder) for row in read_rows(store.read(path), schema)
+    )
+
+
 FAULTS: dict[str, tuple[Callable[[LocalStore], None], str]] = {
     "a bit of a shard": (lambda store: flip(store, first(store, "shards")), "its bytes changed"),
     "a bit of a clip": (lambda store: flip(store, first(store, "media")), "its bytes changed"),
@@ -300,6 +318,12 @@ FAULTS: dict[str, tuple[Callable[[LocalStore], None], str]] = {
         "its samples come to",
     ),
     "a histogram that lies": (changed_document(one_more_in_a_bin), "its histogram is not that of the scores"),
+    "a suppressed record": (suppressed("record", first_of("records", "record_id")), "is on a suppression list;"),
+    "a suppressed place": (suppressed("locator", first_of("records", "locator")), "is on a suppression list;"),
+    "a suppressed video": (suppressed("video", first_of("samples", "video_sha256")), "list by its video"),
+    "a suppressed clip": (suppressed("clip", first_of("samples", "clip_id")), "list by its clip"),
+    "suppressed bytes": (suppressed("media", first_of("samples", "media_sha256")), "list by its media"),
+    "suppressed pictures": (suppressed("content", first_of("samples", "content_sha256")), "list by its content"),
     "statistics that lie": (changed_statistics, "stats say otherwise"),
     "statistics that lie about what is left out": (left_out_that_lies, "samples are left out; the statistics say"),
 }

@@ -14,6 +14,7 @@ from curation.takedown.purge import (
     checkpoints_of,
     labels_of,
     purge_cache,
+    purge_handoff,
     purge_labels,
     purge_media,
     purge_notes,
@@ -115,3 +116,11 @@ def test_checkpoints_are_known_by_the_manifest_that_they_name(store: LocalStore)
     assert checkpoints_of(store, [held]) == tuple(
         CheckpointSeen(path=path, manifest_sha256="1" * 64) for path in list(documents)[:2]
     )
+
+
+def test_the_runs_own_hand_off_goes_and_no_shard_behind_its_links(store: LocalStore) -> None:
+    store.write("shards/clean/stock/a.tar", b"tar")
+    store.write("handoff/sizes.json", b"{}")
+    (store.root / "handoff" / "a.tar").symlink_to(store.root / "shards" / "clean" / "stock" / "a.tar")
+    purge_handoff(store)
+    assert list(store.list("")) == ["shards/clean/stock/a.tar"]
