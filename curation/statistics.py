@@ -240,15 +240,23 @@ def with_edges(table: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def over_reject_limit(config: CorpusConfig, ledgers: Mapping[str, Ledger]) -> Sequence[str]:
-    """Return a line for each source that rejects more of its records, or of its planned samples, than its limit."""
+def over_reject_limit(
+    config: CorpusConfig, ledgers: Mapping[str, Ledger], suppressed: Mapping[tuple[str, str], int]
+) -> Sequence[str]:
+    """Return a line for each source that rejects more of its records, or of its planned samples, than its limit.
+
+    Args:
+        suppressed: (source, scope) -> how many of the rejects were taken down; they are no fault of the source.
+    """
     lines = []
     for source in config.sources:
         ledger, limit = ledgers[source.name], source.max_reject_share
-        for what, rejected, of in (
-            ("records", ledger.records_rejected, ledger.records_read),
-            ("samples", ledger.samples_rejected, ledger.samples_planned),
+        for what, scope, rejected, of in (
+            ("records", "record", ledger.records_rejected, ledger.records_read),
+            ("samples", "sample", ledger.samples_rejected, ledger.samples_planned),
         ):
+            hidden = suppressed.get((source.name, scope), 0)
+            rejected, of = rejected - hidden, of - hidden
             if rejected > limit * of:
                 lines.append(
                     f"source {source.name}: {rejected} of {of} {what} were rejected; allowed is a share of {limit}: "

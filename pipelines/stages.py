@@ -48,6 +48,7 @@ from schemas.arrow import SELECTION
 from schemas.canonical import canonical_json, digest_of, sha256_hex
 from schemas.judging import TRAINING_STAGES, Balance
 from schemas.manifest import MANIFEST_SCHEMA, BucketPlan, Fingerprints, Manifest, ShardFacts, SourceFacts
+from schemas.reasons import Reason
 from schemas.run import (
     DUPLICATES_JSON,
     STATISTICS_JSON,
@@ -127,8 +128,19 @@ def ingest(
         run.finish("ingest", fingerprint, outputs, seconds)
     # Judging loads no model: what it must know of the scorer lies in run.json.
     run.note_scorer(scorer)
-    broken = list(over_reject_limit(config, sum_ledgers(commits, config)))
-    return BuildReport(limits_broken=broken, rejects=all_rejects(run.store, commits) if broken else Counter())
+    return _build_report(run, commits)
+
+
+def _build_report(run: Run, commits: list[UnitCommit]) -> BuildReport:
+    ledgers = sum_ledgers(commits, run.config)
+    if not over_reject_limit(run.config, ledgers, {}):
+        return BuildReport()
+    rejects = all_rejects(run.store, commits)
+    suppressed = Counter[tuple[str, str]]()
+    for (source, _, scope, reason), count in rejects.items():
+        suppressed[source, scope] += count if reason == Reason.SUPPRESSED else 0
+    broken = list(over_reject_limit(run.config, ledgers, suppressed))
+    return BuildReport(limits_broken=broken, rejects=rejects if broken else Counter())
 
 
 def check_rows(read: Mapping[str, int], commits: Iterable[UnitCommit]) -> None:
@@ -315,7 +327,8 @@ def _write_statistics(run: Run, commits: list[UnitCommit], folder: str) -> Stati
     run.store.write(STATISTICS_JSON, canonical_json(statistics.model_dump(mode="json"), indent=1))
     for path, data in statistics_tables(counted).items():
         run.store.write(path, data)
-    return statistics
+    # As they read back: a page of statistics just counted has the bytes of one of statistics that were there.
+    return read_statistics(run.root)
 
 
 def shard(run: Run, engine: EngineOptions, watcher: Watcher, statistics: Statistics) -> Manifest:
