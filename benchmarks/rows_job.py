@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import resource
 import tempfile
@@ -15,10 +16,10 @@ from curation.row_spool import Block, new_key
 from curation.unit_plan import ingest_facts, plan_unit
 from pipelines.engine import EngineOptions, running
 from pipelines.grouping import Grouping, GroupRows, Place
+from schemas.corpus import CorpusConfig
 
 # The job that does the media work is not run here; its libraries (torch among them) weigh on every ingest.
-from pipelines.ingest import WorkUnit  # noqa: F401
-from schemas.corpus import CorpusConfig
+importlib.import_module("pipelines.ingest")
 
 
 class PlanUnit(beam.DoFn):

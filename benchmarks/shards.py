@@ -179,7 +179,7 @@ def bench_reading(store: LocalStore, rounds: int) -> None:
         batches = SampleStream(LocalRanges(store.root), index, plan).batches()
         for _ in range(count // 16):
             next(batches)
-        batches.close()  # type: ignore[attr-defined]
+        batches.close()
 
     ways: dict[str, Callable[[], object]] = {
         "cat": lambda: subprocess.run(["cat", *tars], check=True, stdout=subprocess.DEVNULL),

@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import av
 
@@ -181,11 +182,11 @@ def _duration_us(path: Path) -> int:
         return int(container.duration or 0)
 
 
-def _drawn(name: str, group: str, role: str, shots: Shots, **more: object) -> Original:
+def _drawn(name: str, group: str, role: str, shots: Shots, **more: Any) -> Original:
     """Return a drawn video that is one span."""
     length_us = round(sum(length_s for _, length_s in shots) * US_PER_S)
     spans = more.pop("spans_us", ((0, length_us),))
-    return Original(name=name, group=group, role=role, shots=shots, spans_us=spans, **more)  # type: ignore[arg-type]
+    return Original(name=name, group=group, role=role, shots=shots, spans_us=spans, **more)
 
 
 def _sets(numbers: range) -> Iterator[Original]:

@@ -95,4 +95,5 @@ def wilson(part: int, whole: int) -> tuple[float, float]:
     z, share = 1.96, part / whole
     middle = share + z * z / (2 * whole)
     reach = z * math.sqrt(share * (1 - share) / whole + z * z / (4 * whole * whole))
-    return tuple((middle + side * reach) / (1 + z * z / whole) for side in (-1, 1))  # type: ignore[return-value]
+    narrowing = 1 + z * z / whole
+    return (middle - reach) / narrowing, (middle + reach) / narrowing

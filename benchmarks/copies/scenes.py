@@ -171,7 +171,7 @@ def _with_noise(picture: Picture, number: int, frame: int) -> Picture:
 
 
 def _colours(rng: np.random.Generator, count: int) -> list[Colour]:
-    return [tuple(int(step) for step in rng.integers(10, 246, 3)) for _ in range(count)]  # type: ignore[misc]
+    return [(int(red), int(green), int(blue)) for red, green, blue in rng.integers(10, 246, (count, 3))]
 
 
 def _sway(number: int, part: int, time_s: float) -> float:

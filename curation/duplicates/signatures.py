@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ class Signatures:
         words: uint64 [total, 4], the 32 bytes of a hash as little-endian words.
         quality: uint8 [total], 0 to 100.
         clips: int64 [n], a number that names a clip for good, different for each; which clips stand for a hot bucket
-            hangs on it. None: the clips' places, 0 to n - 1.
+            hangs on it. Left out: the clips' places, 0 to n - 1.
 
     Raises:
         BadSignatures: the arrays do not fit each other, or two clips have one number.
@@ -39,10 +39,10 @@ class Signatures:
     starts: NDArray[np.int64]
     words: NDArray[np.uint64]
     quality: NDArray[np.uint8]
-    clips: Clips = None  # type: ignore[assignment]  # filled in below
+    clips: Clips = field(default_factory=lambda: np.empty(0, np.int64))
 
     def __post_init__(self) -> None:
-        if self.clips is None:
+        if not len(self.clips):
             object.__setattr__(self, "clips", np.arange(len(self.starts) - 1, dtype=np.int64))
         total = len(self.quality)
         if self.words.shape != (total, HASH_WORDS) or self.words.dtype != np.uint64:

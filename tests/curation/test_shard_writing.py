@@ -65,8 +65,13 @@ def test_members_are_sorted_and_carry_no_clock_or_user(store: LocalStore) -> Non
         members = tar.getmembers()
     a, b = "a" * 26, "b" * 26
     assert [member.name for member in members] == [
-        f"{a}.json", f"{a}.mp4", f"{a}.txt", f"{a}.npy", f"{b}.json", f"{b}.mp4",
-    ]  # fmt: skip
+        f"{a}.json",
+        f"{a}.mp4",
+        f"{a}.txt",
+        f"{a}.npy",
+        f"{b}.json",
+        f"{b}.mp4",
+    ]
     assert {(member.mtime, member.uid, member.gid, member.uname, member.mode) for member in members} == {
         (0, 0, 0, "", 0o444)
     }

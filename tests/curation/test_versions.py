@@ -46,13 +46,25 @@ def test_a_diff_tells_shards_and_samples_by_tier_and_source(two: Run) -> None:
     sizes = {path.name: path.stat().st_size for path in (two.root / "shards").rglob("*.tar")}
     written = next(facts for facts in read_manifest(two.store, 2).shards if facts.source == "stock")
     assert by_place["clean", "stock"] == PlaceChange(
-        tier="clean", source="stock", shards_kept=0, shards_written=0, shards_gone=1, added=0, removed=2,
+        tier="clean",
+        source="stock",
+        shards_kept=0,
+        shards_written=0,
+        shards_gone=1,
+        added=0,
+        removed=2,
         bytes_written=0,
-    )  # fmt: skip
+    )
     assert by_place["video_only", "stock"] == PlaceChange(
-        tier="video_only", source="stock", shards_kept=0, shards_written=1, shards_gone=1, added=2, removed=0,
+        tier="video_only",
+        source="stock",
+        shards_kept=0,
+        shards_written=1,
+        shards_gone=1,
+        added=2,
+        removed=0,
         bytes_written=sizes[written.path.rsplit("/", 1)[1]],
-    )  # fmt: skip
+    )
     assert by_place["video_only", "silent"].shards_kept == 1
     assert found.moved == 2
     assert found.changed["rights of stock"] == ("CC0-1.0, own: made for a test", "CC0-1.0, own: new terms")

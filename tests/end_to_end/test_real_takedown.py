@@ -11,34 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from beam_runner import main
 from curation.media import ffmpeg_build
 from schemas.arrow import REJECTS, SAMPLES, SELECTION, read_rows
 from schemas.run import UNCOUNTED
 from tests.builders import counted_digests
-from tests.pipelines.copied_films import LICENCE, make_films
+from tests.pipelines.copied_films import make_films, write_corpus
 from tests.searching import traces
 
 pytestmark = pytest.mark.slow
 FLAGS = ["--", "--direct_running_mode=in_memory", "--direct_num_workers=1"]
 NAMES = ("first.mp4 0", "first.mp4 0.25", "second.mp4 0", "smaller.mp4 0", "stranger.mp4 0")
-
-
-def write_corpus(folder: Path, **more: Any) -> Path:
-    sources = [
-        {"name": "stock", "origin": "clean", "format": "jsonl", "location": "stock.jsonl", "text_kinds": ["caption"]},
-        {"name": "crawl", "origin": "noisy", "format": "folder", "location": "crawl", "text_kinds": ["alt"]},
-    ]
-    whole = {
-        "corpus": "copies",
-        "sources": [{**source, "licence": LICENCE} for source in sources],
-        "clip": {"short_side_px": 120},
-        **more,
-    }
-    (folder / "corpus.yaml").write_text(yaml.safe_dump(whole))
-    return folder / "corpus.yaml"
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from curation.media import ffmpeg_build
 
@@ -18,6 +21,26 @@ FILMS = {
     "bench/padded.mp4": ("testsrc=s=320x240:r=25", ["-vf", "pad=336:252:8:6"], "26"),
 }
 SPANS = [("first.mp4", 0, 4, "a shape"), ("first.mp4", 0.25, 4.25, "the same shape"), ("second.mp4", 0, 4, "bars")]
+
+
+def write_corpus(folder: Path, **more: Any) -> Path:
+    """Write a corpus file of the films of `make_films`; returns it.
+
+    Args:
+        more: further keys of the corpus.
+    """
+    sources = [
+        {"name": "stock", "origin": "clean", "format": "jsonl", "location": "stock.jsonl", "text_kinds": ["caption"]},
+        {"name": "crawl", "origin": "noisy", "format": "folder", "location": "crawl", "text_kinds": ["alt"]},
+    ]
+    whole = {
+        "corpus": "copies",
+        "sources": [{**source, "licence": LICENCE} for source in sources],
+        "clip": {"short_side_px": 120},
+        **more,
+    }
+    (folder / "corpus.yaml").write_text(yaml.safe_dump(whole))
+    return folder / "corpus.yaml"
 
 
 def make_films(folder: Path) -> None:

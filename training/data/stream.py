@@ -11,7 +11,7 @@ import hashlib
 import itertools
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -151,7 +151,7 @@ class SampleStream:
         self._checked: set[str] = set()
         self._lock = threading.Lock()
 
-    def batches(self, step: int = 0) -> Iterator[StreamBatch]:
+    def batches(self, step: int = 0) -> Generator[StreamBatch]:
         """Yield this rank's part of every step from `step` on, without end.
 
         Raises (when iterated):

@@ -39,9 +39,15 @@ def test_transformers_opens_an_export_with_equal_outputs(tmp_path: Path, shape: 
 def test_a_folder_of_transformers_opens_here_with_equal_outputs(tmp_path: Path) -> None:
     torch.manual_seed(4)
     config = VideoPrismVisionConfig(
-        hidden_size=24, num_attention_heads=2, intermediate_size=40, num_spatial_layers=1, num_temporal_layers=2,
-        image_size=36, num_frames=3, tubelet_size=[1, 12, 12],
-    )  # fmt: skip
+        hidden_size=24,
+        num_attention_heads=2,
+        intermediate_size=40,
+        num_spatial_layers=1,
+        num_temporal_layers=2,
+        image_size=36,
+        num_frames=3,
+        tubelet_size=[1, 12, 12],
+    )
     other = VideoPrismVisionModel(config).eval()
     other.save_pretrained(tmp_path)
     frames = torch.rand(2, 3, 36, 36, 3)
