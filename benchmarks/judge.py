@@ -27,6 +27,7 @@ import duckdb
 import polars as pl
 
 from benchmarks.judge_world import SCORER, WorldSize, make_run, world_config
+from benchmarks.memory import own_peak_bytes
 from curation.judging.tables import TABLES
 from pipelines.engine import EngineOptions
 from pipelines.judge import partition_bits, run_judge, whole_tables
@@ -136,7 +137,7 @@ def one_side(side: str, root: Path, pairs: int) -> None:
     facts = {
         "wall_s": time.monotonic() - started,
         "cpu_s": used.ru_utime + used.ru_stime,
-        "peak_mb": used.ru_maxrss / 1_000,
+        "peak_mb": own_peak_bytes() / 1e6,
     }
     sys.stdout.write(json.dumps(facts) + "\n")
 

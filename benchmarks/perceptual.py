@@ -22,11 +22,11 @@ import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.memory import own_peak_bytes
 from curation.duplicates.perceptual import find_pairs
 from curation.duplicates.perceptual_options import PerceptualOptions
 from curation.duplicates.signatures import HASH_WORDS, Signatures
@@ -93,13 +93,12 @@ def measure(clips: int, kind: str) -> dict[str, Any]:
     planted = np.arange(COPY_EVERY - 1, clips, COPY_EVERY)
     later, earlier = np.maximum(found.first, found.second), np.minimum(found.first, found.second)
     told = np.isin(planted * clips + planted - 1, later * clips + earlier)
-    peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
     return {
         "kind": kind,
         "clips": clips,
         "wall_s": round(spent[0], 1),
         "cpu_s": round(spent[1], 1),
-        "peak_mb": int(peak.split()[1]) // 1_000,
+        "peak_mb": own_peak_bytes() // 10**6,
         "pairs": len(found),
         "compared": counts.pairs,
         "left_out": counts.left_out,

@@ -27,7 +27,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from benchmarks.memory import tree_memory_bytes
+from benchmarks.memory import own_peak_bytes, tree_memory_bytes
 from curation.sources import read_source
 from schemas.corpus import CorpusConfig
 from schemas.records import Reject
@@ -129,7 +129,7 @@ def read_table(path: Path) -> Reading:
             records += 1
     used = resource.getrusage(resource.RUSAGE_SELF)
     cpu_s = used.ru_utime + used.ru_stime
-    return Reading(records=records, rejects=dict(rejects), cpu_s=cpu_s, peak_mb=used.ru_maxrss * 1024 / 1e6)
+    return Reading(records=records, rejects=dict(rejects), cpu_s=cpu_s, peak_mb=own_peak_bytes() / 1e6)
 
 
 def take_in_child(path: Path, step: str) -> Reading:
@@ -143,14 +143,14 @@ def take_in_child(path: Path, step: str) -> Reading:
     with tempfile.TemporaryFile() as out:
         child = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL)
         while child.poll() is None:
-            peak = max(peak, tree_memory_bytes(child.pid))
+            peak = max(peak, tree_memory_bytes(child.pid, with_root=False))
             time.sleep(POLL_S)
         if child.returncode:
             raise subprocess.CalledProcessError(child.returncode, command)
         out.seek(0)
         found = Reading(**json.loads(out.read()))
-    # Between two looks at the tree the process itself may have held more: the kernel keeps its own highest mark.
-    return replace(found, wall_s=time.monotonic() - started, peak_mb=max(found.peak_mb, peak / 1e6))
+    # The process tells its own highest mark, as the kernel keeps it and before the interpreter's end adds to it.
+    return replace(found, wall_s=time.monotonic() - started, peak_mb=found.peak_mb + peak / 1e6)
 
 
 Triple = tuple[Reading, Reading, Reading]

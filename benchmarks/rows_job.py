@@ -11,6 +11,7 @@ from pathlib import Path
 
 import apache_beam as beam
 
+from benchmarks.memory import own_peak_bytes
 from benchmarks.rows import Reading, config_of
 from curation.row_spool import Block, new_key
 from curation.unit_plan import ingest_facts, plan_unit
@@ -79,5 +80,5 @@ def plan_table(path: Path) -> Reading:
         rejects=rejects,
         units=units,
         cpu_s=sum(used.ru_utime + used.ru_stime for used in spent),
-        peak_mb=spent[0].ru_maxrss * 1024 / 1e6,
+        peak_mb=own_peak_bytes() / 1e6,
     )

@@ -34,6 +34,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.memory import own_peak_bytes
 from benchmarks.semantic_world import DIMENSIONS, Hot, World, read_world, write_world
 from curation.duplicates.cells import MAX_CELLS, Cells, border_1e4
 from curation.duplicates.search_options import SearchOptions
@@ -160,12 +161,6 @@ def unit_rows(vectors: NDArray[np.float16]) -> NDArray[np.float32]:
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def peak_mb() -> float:
-    """Return the most memory that this process held; what getrusage tells counts the parent before exec too."""
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1_000
-
-
 def one_side(options: argparse.Namespace) -> None:
     """Be the process of one side."""
     world = World(clips=options.clips, hot=options.hot)
@@ -178,7 +173,11 @@ def one_side(options: argparse.Namespace) -> None:
     else:
         cells = Cells.from_bytes((options.work / options.cells).read_bytes())
         facts = {"ours": ours, "faiss": bare_faiss}[options.side](options.work, world, search, cells)
-    spent = {"wall_s": time.monotonic() - started[0], "cpu_s": time.process_time() - started[1], "peak_mb": peak_mb()}
+    spent = {
+        "wall_s": time.monotonic() - started[0],
+        "cpu_s": time.process_time() - started[1],
+        "peak_mb": own_peak_bytes() / 1e6,
+    }
     sys.stdout.write(json.dumps(spent | facts) + "\n")
 
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -28,6 +27,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from benchmarks.memory import own_peak_bytes
 from curation.duplicates import Candidate, Edge, GroupDecision, decide_group
 from curation.duplicates.components import label_components
 from schemas.records import Origin
@@ -179,11 +179,11 @@ def measure(kind: str, edges: int) -> dict[str, float]:
     graph = ALL_KINDS[kind](edges, np.random.default_rng(SEED))
     candidates, told = members_of(graph)
     names = [candidate.sample_id for candidate in candidates]
-    before_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_000
+    before_mb = own_peak_bytes() / 1e6
     started, cpu = time.monotonic(), time.process_time()
     decisions = decide_group("group", candidates, told)
     wall_s, cpu_s = time.monotonic() - started, time.process_time() - cpu
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_000
+    peak_mb = own_peak_bytes() / 1e6
     kept_names = {decision.sample_id for decision in decisions if decision.keeper == decision.sample_id}
     kept, theirs = np.array([name in kept_names for name in names]), semdedup(graph, names)
     frame = pl.DataFrame([edge[:2] for edge in told], schema={"a": pl.String, "b": pl.String}, orient="row")
