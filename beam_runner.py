@@ -105,12 +105,14 @@ def _training_errors() -> tuple[type[Exception], ...]:
 
 def _job_errors() -> tuple[type[Exception], ...]:
     """What stops a job that is to be run again; asked for only when something was raised."""
+    from curation.store import StoreConflict, StoreDamage
+
     if "pipelines.stages" not in sys.modules:
-        return ()
+        return StoreConflict, StoreDamage
     from curation.row_spool import RowsLostError
     from pipelines.stages import IngestStopped
 
-    return IngestStopped, RowsLostError
+    return IngestStopped, RowsLostError, StoreConflict, StoreDamage
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -174,8 +176,13 @@ def _add_run_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     verify = add("verify", inspecting("run_verify"), words)
     diff = add("diff", inspecting("run_diff", "pipelines.versions"), "what differs between two versions of the shards")
     prune = add("prune", inspecting("run_prune", "pipelines.versions"), "remove old versions of the shards")
-    for command in (stats, labels, page, verify, diff, prune):
+    publish = add("publish", inspecting("run_publish", "pipelines.publishing"), "bring a version's shards to a bucket")
+    for command in (stats, labels, page, verify, diff, prune, publish):
         command.add_argument("run_folder", type=Path, metavar="RUN")
+    publish.add_argument("address", metavar="ADDRESS", help="s3://BUCKET/FOLDER or gs://BUCKET/FOLDER")
+    publish.add_argument("--version", type=int, default=None, metavar="N", help="of the manifest (default: newest)")
+    words = "remove earlier versions there that the run no longer has, as after a takedown"
+    publish.add_argument("--prune", action="store_true", help=words)
     diff.add_argument("before", metavar="vA")
     diff.add_argument("after", metavar="vB")
     prune.add_argument("--keep", type=int, required=True, metavar="N", help="how many versions stay")

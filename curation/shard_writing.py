@@ -1,30 +1,21 @@
-"""Writing shards: tars whose bytes depend on their samples alone, each with a side-car, and only where content changed.
-
-Media go from the store into the tar in pieces, so memory holds the small members of one shard and no clip.
-"""
+"""Writing shards: tars whose bytes depend on their samples alone, with side-cars, and only where content changed."""
 
 from __future__ import annotations
 
 import hashlib
-import io
 import itertools
-import tarfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pydantic import ValidationError
 
-from curation.background import Background
 from curation.packing import PackedSample
-from curation.store import COPY_CHUNK_BYTES, Store
+from curation.shard_tar import TarFacts, write_tar
+from curation.store import Store
 from schemas.canonical import canonical_json, sha256_hex
 from schemas.judging import TRAINING_STAGES
 from schemas.manifest import ShardFacts
-from schemas.run import media_path
 from schemas.shards import (
-    MEDIA_SUFFIX,
     MEMBER_SUFFIXES,
     ShardPlace,
     Sidecar,
@@ -33,24 +24,6 @@ from schemas.shards import (
     shard_prefix,
     sidecar_path,
 )
-
-if TYPE_CHECKING:
-    from hashlib import _Hash as Hash
-
-SCRATCH = "shards"
-
-
-class MediaDamaged(OSError):
-    """A stored clip is not the one that its name says."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TarFacts:
-    """A finished tar on the local disk."""
-
-    path: Path
-    sha256: str
-    bytes: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +45,7 @@ def write_shard(samples: Iterable[PackedSample], store: Store, corpus: str, plac
 
     Raises:
         MediaDamaged: a clip of the run does not have the digest in its name.
+        StoreDamage: the tar does not read back as it was written.
         ValueError: two samples share an id.
     """
     ordered = order_samples(samples)
@@ -81,7 +55,7 @@ def write_shard(samples: Iterable[PackedSample], store: Store, corpus: str, plac
         return WrittenShard(facts=_facts(found, place), reused=True)
     tar = write_tar(ordered, store)
     path = shard_path(corpus, place, tar.sha256)
-    store.adopt(tar.path, path, tar.sha256)
+    store.place(tar.path, path)
     sidecar = make_sidecar(ordered, tar, path, content)
     store.write(sidecar_path(path), sidecar.to_bytes())
     return WrittenShard(facts=_facts(sidecar, place), reused=False)
@@ -134,6 +108,7 @@ def _facts(sidecar: Sidecar, place: ShardPlace) -> ShardFacts:
         path=sidecar.shard,
         tier=place.tier,
         source=place.source,
+        shape=place.shape,
         bucket=place.bucket,
         bytes=sidecar.shard_bytes,
         sha256=sidecar.sha256,
@@ -158,107 +133,3 @@ def make_sidecar(ordered: Sequence[PackedSample], tar: TarFacts, path: str, cont
         sizes={suffix: tuple(own[suffix] for own in sizes) for suffix in MEMBER_SUFFIXES},
         weights_1e4={stage: tuple(sample.weights_1e4[stage] for sample in ordered) for stage in TRAINING_STAGES},
     )
-
-
-def write_tar(ordered: Sequence[PackedSample], store: Store) -> TarFacts:
-    """Write a webdataset tar of samples by id into a scratch file; equal samples give equal bytes.
-
-    Raises:
-        MediaDamaged: a clip of the run does not have the digest in its name.
-    """
-    scratch = store.scratch_file(SCRATCH)
-    # Clips and the tar are hashed on a thread each, beside the copying: alone they would take twice its time.
-    with scratch.file as file, Background() as tar_hashing, Background() as clip_hashing:
-        writer = _HashingWriter(file, tar_hashing)
-        with tarfile.TarFile(
-            fileobj=writer, mode="w", format=tarfile.USTAR_FORMAT, copybufsize=COPY_CHUNK_BYTES
-        ) as tar:
-            for sample in ordered:
-                _add_sample(tar, sample, store, clip_hashing)
-        writer.finish()
-    return TarFacts(path=scratch.path, sha256=writer.digest.hexdigest(), bytes=writer.total_bytes)
-
-
-def _add_sample(tar: tarfile.TarFile, sample: PackedSample, store: Store, hashing: Background) -> None:
-    small = sample.small_members()
-    for suffix in MEMBER_SUFFIXES:
-        name = f"{sample.sample_id}.{suffix}"
-        data = small.get(suffix)
-        if suffix == MEDIA_SUFFIX:
-            _add_media(tar, sample, store, hashing)
-        elif data is not None:
-            _add_member(tar, name, len(data), io.BytesIO(data))
-
-
-def _add_media(tar: tarfile.TarFile, sample: PackedSample, store: Store, hashing: Background) -> None:
-    path = media_path(sample.media_sha256)
-    if store.size(path) != sample.media_bytes:
-        raise MediaDamaged(f"{path} has {store.size(path)} bytes, not {sample.media_bytes}; {_MEND}")
-    with store.open(path) as file:
-        reader = _HashingReader(file, hashing)
-        _add_member(tar, f"{sample.sample_id}.{MEDIA_SUFFIX}", sample.media_bytes, reader)
-    hashing.do(_check_clip, reader.digest, sample.media_sha256)
-
-
-def _check_clip(digest: Hash, expected: str) -> None:
-    if digest.hexdigest() != expected:
-        raise MediaDamaged(f"{media_path(expected)} has the digest {digest.hexdigest()}; {_MEND}")
-
-
-_MEND = "delete it and run ingest again"
-
-
-def _add_member(tar: tarfile.TarFile, name: str, size: int, data: Any) -> None:
-    member = tarfile.TarInfo(name)
-    member.size = size
-    # No clock, no user, no umask: equal samples give equal bytes on every machine.
-    member.mtime = 0
-    member.mode = 0o444
-    tar.addfile(member, data)
-
-
-class _HashingWriter(io.RawIOBase):
-    """Passes what is written on to a file and has it hashed; headers and other small pieces are handed on together."""
-
-    def __init__(self, file: BinaryIO, hashing: Background) -> None:
-        self.file = file
-        self.digest = hashlib.sha256()
-        self.total_bytes = 0
-        self._hashing = hashing
-        self._held: list[bytes] = []
-        self._held_bytes = 0
-
-    def write(self, data: Any) -> int:
-        self._held.append(data)
-        self._held_bytes += len(data)
-        self.total_bytes += len(data)
-        if self._held_bytes >= COPY_CHUNK_BYTES:
-            self.finish()
-        return self.file.write(data)
-
-    def finish(self) -> None:
-        """Have all hashed that was written; the digest is whole when the thread is done."""
-        self._hashing.do(_update, self.digest, self._held)
-        self._held, self._held_bytes = [], 0
-
-    def tell(self) -> int:
-        return self.total_bytes
-
-
-class _HashingReader:
-    """Reads a file and has what was read hashed."""
-
-    def __init__(self, file: BinaryIO, hashing: Background) -> None:
-        self.file = file
-        self.digest = hashlib.sha256()
-        self._hashing = hashing
-
-    def read(self, size: int = -1) -> bytes:
-        data = self.file.read(size)
-        self._hashing.do(self.digest.update, data)
-        return data
-
-
-def _update(digest: Hash, pieces: Sequence[bytes]) -> None:
-    for piece in pieces:
-        digest.update(piece)

@@ -44,6 +44,10 @@ class Store(Protocol):
 
     def adopt(self, local: Path, path: str, sha256: str) -> None: ...
 
+    def flush(self, scratch: Path) -> None: ...
+
+    def place(self, scratch: Path, path: str) -> None: ...
+
     def delete(self, path: str) -> None: ...
 
     def list(self, folder: str) -> Iterator[str]: ...
@@ -143,6 +147,16 @@ class LocalStore:
         found = self.sha256(path)
         if found != sha256:
             raise StoreDamage(f"{path} reads back as {found}, written was {sha256}; check the disk and run again")
+
+    def flush(self, scratch: Path) -> None:
+        """Bring a scratch file to the device."""
+        self.disk.flush_path(scratch)
+
+    def place(self, scratch: Path, path: str) -> None:
+        """Give a scratch file, flushed and read back, its final name; an older file of that name is replaced."""
+        target = self._at(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self.disk.rename(scratch, target)
 
     def sha256(self, path: str) -> str:
         """Return the SHA-256 of a file as 64 hex characters."""

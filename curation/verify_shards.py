@@ -17,7 +17,7 @@ from schemas.shards import FACTS_SUFFIX, MEDIA_SUFFIX, TAR_BLOCK_BYTES, Sidecar,
 
 # Problems of one kind that are told in full.
 TOLD = 3
-_COLUMNS = ("sample_id", "source", "tier", "text_id", "score_1e4", "media_sha256", "shard_bucket")
+_COLUMNS = ("sample_id", "source", "tier", "text_id", "score_1e4", "media_sha256", "shape", "shard_bucket")
 Rows = Mapping[str, Mapping[str, Any]]
 
 
@@ -58,7 +58,8 @@ def _selected(store: LocalStore) -> Rows:
 
 
 def _place(row: Mapping[str, Any]) -> str:
-    return f"{row['tier']}/{row['source']} bucket {row['shard_bucket']}"
+    shape = f" {row['shape']}" if row["shape"] else ""
+    return f"{row['tier']}/{row['source']}{shape} bucket {row['shard_bucket']}"
 
 
 def _refuse_repeats(manifest: Manifest, keys: Mapping[ShardFacts, tuple[str, ...]], report: VerifyReport) -> None:
@@ -103,7 +104,8 @@ class _Checking:
         if row is None:
             yield f"{where} is not selected for any shard"
             return
-        if (row["tier"], row["source"], row["shard_bucket"]) != (facts.tier, facts.source, facts.bucket):
+        lies_in = (facts.tier, facts.source, facts.shape, facts.bucket)
+        if (row["tier"], row["source"], row["shape"], row["shard_bucket"]) != lies_in:
             yield f"{where} is selected for {_place(row)}"
         if row["media_sha256"] != sample.facts["media_sha256"]:
             yield f"{where} is not the clip that was selected"

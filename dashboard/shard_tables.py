@@ -10,14 +10,14 @@ from dashboard.tables import Cell, Column, Table, count_column, text_column
 from schemas.manifest import Manifest, ShardFacts
 
 AS_WRITTEN = "as written"
-# A shard is out of line when it is more than a tenth of the median of its tier and source larger or smaller than that.
+# Kind: tier, source and shape. A shard is out of line when its size is more than a tenth off the median of its kind.
 OUTLIER_PARTS = 10
 
 States = Mapping[str, str]
 
 
 def shard_table(shards: Sequence[ShardFacts], states: States | None) -> Table:
-    """Return one row per tier and source: how many shards, of what sizes, and whether they are all there.
+    """Return one row per tier, source and shape: how many shards, of what sizes, and whether they are all there.
 
     Args:
         states: path -> what is wrong with the file; None where nobody looked.
@@ -25,6 +25,7 @@ def shard_table(shards: Sequence[ShardFacts], states: States | None) -> Table:
     columns = (
         Column(key="tier", label="Tier", kind="tier"),
         text_column("source", "Source"),
+        *((text_column("shape", "Shape"),) if _is_split(shards) else ()),
         count_column("shards", "Shards"),
         count_column("samples", "Samples"),
         Column(key="hours", label="Hours", kind="hours"),
@@ -38,13 +39,14 @@ def shard_table(shards: Sequence[ShardFacts], states: States | None) -> Table:
         Column(key="state", label="Files", kind="check", hint="there, and of the size that the manifest says"),
     )
     rows: list[tuple[Cell, ...]] = []
-    for (tier, source), own in _by_kind(shards):
+    for (tier, source, shape), own in _by_kind(shards):
         sizes = sorted(shard.bytes for shard in own)
         samples = [shard.samples for shard in own]
         sums = (sum(samples), sum(shard.duration_us for shard in own) / 3.6e9, sum(sizes))
         spread = (sizes[0], _median(own), sizes[-1], min(samples), max(samples))
         outliers = sum(_is_outlier(shard, own) for shard in own)
-        rows.append((tier, source, len(own), *sums, *spread, outliers, _state(own, states)))
+        place = (tier, source, shape) if _is_split(shards) else (tier, source)
+        rows.append((*place, len(own), *sums, *spread, outliers, _state(own, states)))
     return Table(name="shards", title="Shards", columns=columns, rows=tuple(rows))
 
 
@@ -80,17 +82,17 @@ def print_shards(console: Console, manifest: Manifest) -> None:
     if spread is not None:
         share, shard = spread
         console.print(
-            f"samples per shard: at most {100 * share:.1f} % from the mean of their tier and source "
+            f"samples per shard: at most {100 * share:.1f} % from the mean of their kind "
             f"({shard.samples:,} in {shard.path.rsplit('/', 1)[1]})",
             soft_wrap=True,
         )
 
 
 def sample_spread(shards: Sequence[ShardFacts]) -> tuple[float, ShardFacts] | None:
-    """Return the largest share by which a shard's samples differ from the mean of its tier and source, and the shard.
+    """Return the largest share by which a shard's samples differ from the mean of its kind, and the shard.
 
-    None where no tier and source has two shards. Buckets are prefixes of hashes, so of n samples a shard it is about
-    3 / sqrt(n) at the most.
+    A kind is a tier, source and shape; None where none has two shards. Buckets are prefixes of hashes, so of n samples
+    a shard it is about 3 / sqrt(n) at the most.
     """
     found = [
         (abs(shard.samples * len(own) / sum(one.samples for one in own) - 1), shard)
@@ -105,10 +107,14 @@ def _furthest(found: tuple[float, tuple[Cell, ...]]) -> tuple[float, str]:
     return found[0], str(found[1][0])
 
 
-def _by_kind(shards: Sequence[ShardFacts]) -> list[tuple[tuple[str, str], list[ShardFacts]]]:
-    groups: dict[tuple[str, str], list[ShardFacts]] = {}
+def _is_split(shards: Sequence[ShardFacts]) -> bool:
+    return any(shard.shape for shard in shards)
+
+
+def _by_kind(shards: Sequence[ShardFacts]) -> list[tuple[tuple[str, str, str], list[ShardFacts]]]:
+    groups: dict[tuple[str, str, str], list[ShardFacts]] = {}
     for shard in shards:
-        groups.setdefault((shard.tier, shard.source), []).append(shard)
+        groups.setdefault((shard.tier, shard.source, shard.shape), []).append(shard)
     return sorted(groups.items())
 
 

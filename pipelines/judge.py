@@ -34,8 +34,9 @@ from pipelines.judge_steps import (
     WriteSelection,
 )
 from pipelines.scratch import write_scratch, write_table
-from schemas.corpus import CorpusConfig, ShardOptions
+from schemas.corpus import CorpusConfig
 from schemas.run import BASE_FOLDER, EDGES_FOLDER
+from schemas.sharding import ShardOptions
 from schemas.statistics import ResolvedCuts
 from schemas.units import UnitCommit
 
@@ -116,7 +117,7 @@ class JudgeGroups(beam.PTransform):
         bits = (
             sizes
             | "AddSizes" >> beam.CombinePerKey(AddUp())
-            | "ByTierAndSource" >> beam.MapTuple(lambda key, packed: (tuple(key.split("/")[1:3]), packed[1]))
+            | "ByPlace" >> beam.MapTuple(lambda key, packed: (tuple(key.split("/")[1:4]), packed[1]))
             | "AllBlocks" >> beam.GroupByKey()
             | "BitsNeeded" >> beam.Map(bits_of_place, options=job.config.shards)
         )
@@ -154,9 +155,9 @@ def cuts_of_source(element: tuple[str, Packed], config: CorpusConfig) -> tuple[s
 
 
 def bits_of_place(
-    element: tuple[tuple[str, str], Iterable[bytes]], options: ShardOptions
-) -> tuple[tuple[str, str], int]:
-    """Return ((tier, source), hash bits of its shards)."""
+    element: tuple[tuple[str, str, str], Iterable[bytes]], options: ShardOptions
+) -> tuple[tuple[str, str, str], int]:
+    """Return ((tier, source, shape), hash bits of its shards)."""
     place, blocks = element
     return place, bits_needed(pl.concat([unpack(block) for block in blocks]), options)
 

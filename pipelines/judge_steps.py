@@ -174,7 +174,7 @@ class MakeFacts(_Step):
     def facts(self, name: str, group: UnitGroup, rows: GroupRows) -> Iterator[Any]:
         """Write the facts of rows of a group under a name; yield candidates and counts."""
         job, source = self.job, self.job.source(group.source)
-        facts = judge_facts(rows, job.config.rules_of(source), job.aggregation)
+        facts = judge_facts(rows, job.config.rules_of(source), job.aggregation, job.config.shards.shapes)
         facts = facts.drop("text") if self.concepts is None else with_concepts(facts, self.concepts)
         facts = twins.with_members(facts, job.members(group), job.config.duplicates)
         facts = twins.with_text_copies(facts, job.text_groups(group), job.config.duplicates)
@@ -304,13 +304,13 @@ class WriteSelection(_Step):
         self,
         group: UnitGroup,
         cuts: Mapping[str, ResolvedCuts],
-        bits: Mapping[tuple[str, str], int],
+        bits: Mapping[tuple[str, str, str], int],
         concepts: Mapping[str, int],
     ) -> Iterator[str]:
         judged, balance = judged_group(self.job, group, cuts), self.job.config.balance
         if balance is not None:
             judged = with_balance(judged, concepts, balance)
-        own_bits = {tier: count for (tier, source), count in bits.items() if source == group.source}
+        own_bits = {(tier, shape): count for (tier, source, shape), count in bits.items() if source == group.source}
         weights = self.job.config.weights_of(self.job.source(group.source))
         balanced = () if balance is None else balance.stages
         rows = selection.select(judged, own_bits, weights, balanced)

@@ -1,4 +1,4 @@
-"""The shard job: selection + samples -> tars, one per (tier, source, bucket). References are shuffled, never media."""
+"""The shard job: selection + samples -> tars, one per place of `ShardPlace`. References are shuffled, never media."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from schemas.records import Selection
 from schemas.shards import ShardPlace, shard_stem
 
 SHARD = "shard"
-PlaceKey = tuple[str, str, int]
+PlaceKey = tuple[str, str, str, int]
 
 
 class ReadWhole(beam.DoFn):
@@ -65,7 +65,7 @@ def move_texts(element: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[tuple[
 
 
 def pack(element: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[tuple[PlaceKey, PackedSample]]:
-    """Yield ((tier, source, bucket), packed sample) of a sample that was selected.
+    """Yield ((tier, source, shape, bucket), packed sample) of a sample that was selected.
 
     Raises:
         LookupError: the selection names a sample that no unit has.
@@ -75,11 +75,12 @@ def pack(element: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[tuple[PlaceK
         tellings = list(joined["samples"])
         if not tellings:
             raise LookupError(f"sample {sample} is selected, but no unit holds it; run judge again")
-        yield (row.tier, row.source, row.shard_bucket), pack_sample(merge_whole(tellings), row, joined.get("moved", ()))
+        packed = pack_sample(merge_whole(tellings), row, joined.get("moved", ()))
+        yield (row.tier, row.source, row.shape, row.shard_bucket), packed
 
 
 class WriteShard(beam.DoFn):
-    """((tier, source, bucket), samples) -> one tar with its side-car, where the content is new; yields its facts."""
+    """(place, samples) -> one tar with its side-car, where the content is new; yields its facts."""
 
     def __init__(self, root: str, corpus: str) -> None:
         self.root = root
@@ -89,8 +90,8 @@ class WriteShard(beam.DoFn):
         self.reporter = FileReporter(self.root, SHARD)
 
     def process(self, element: tuple[PlaceKey, Iterable[PackedSample]]) -> Iterator[tuple[str, ShardFacts]]:
-        (tier, source, bucket), samples = element
-        place = ShardPlace(tier=tier, source=source, bucket=bucket)
+        (tier, source, shape, bucket), samples = element
+        place = ShardPlace(tier=tier, source=source, shape=shape, bucket=bucket)
         written = write_shard(samples, LocalStore(self.root), self.corpus, place)
         facts = written.facts
         self.reporter.report("shard", {"samples": facts.samples, "bytes": facts.bytes, "reused": int(written.reused)})

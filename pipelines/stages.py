@@ -389,7 +389,7 @@ def _draft_manifest(run: Run, statistics: Statistics, shards: list[ShardFacts], 
         weights_1e4={
             f"{stage}/{tier}": round(weight * 10_000) for stage, own in weights.items() for tier, weight in own.items()
         },
-        plan=tuple(BucketPlan(tier=tier, source=source, bits=bits) for tier, source, bits in plan),
+        plan=tuple(BucketPlan(tier=tier, source=source, shape=shape, bits=bits) for tier, source, shape, bits in plan),
         shards=tuple(sorted(shards, key=lambda facts: facts.path)),
         files=digests(run, "duplicates", "stats", "selection"),
     )

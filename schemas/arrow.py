@@ -134,6 +134,7 @@ SELECTION = pa.schema(
         ("rule", pa.string()),
         ("stage1_weight_1e4", pa.int32()),
         ("stage2_weight_1e4", pa.int32()),
+        ("shape", pa.string()),
         ("shard_bucket", pa.int32()),
         ("media_sha256", pa.string()),
         ("media_bytes", pa.int64()),

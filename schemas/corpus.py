@@ -17,6 +17,7 @@ from schemas.fetching import FetchPolicy
 from schemas.judging import Balance, Cuts, Rules, Weights
 from schemas.media import ClipFormat, Cutting, MediaLimits, SignalOptions
 from schemas.records import Origin, TextKind
+from schemas.sharding import ShardOptions
 
 NAME_PATTERN = re.compile(r"[a-z0-9_]{1,40}")
 TABLE_FORMATS = ("csv", "tsv", "jsonl", "parquet")
@@ -239,18 +240,6 @@ class TextLimits(Strict):
     max_texts: int = Field(default=32, ge=1, le=64)
     max_total_bytes: int = Field(default=24_576, ge=16, le=24_576)
     markup_kinds: tuple[TextKind, ...] = (TextKind.TITLE, TextKind.DESCRIPTION, TextKind.ALT)
-
-
-class ShardOptions(Strict):
-    """How large a shard may be; a bucket that would be larger is halved until it fits.
-
-    Attributes:
-        embeddings: each sample has its clip's embedding by the scorer too, as an `.npy` member of float16.
-    """
-
-    max_mb: int = Field(default=256, ge=1, le=4096)
-    max_samples: int = Field(default=10_000, ge=1, le=1_000_000)
-    embeddings: bool = False
 
 
 class CorpusConfig(Strict):

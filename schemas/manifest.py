@@ -8,7 +8,7 @@ from schemas.canonical import canonical_json
 from schemas.shards import sidecar_path
 from schemas.statistics import LedgerCounts
 
-MANIFEST_SCHEMA = "clipstrata.manifest/2"
+MANIFEST_SCHEMA = "clipstrata.manifest/3"
 
 
 class _Model(BaseModel):
@@ -19,12 +19,14 @@ class ShardFacts(_Model):
     """One shard, as a reader must find it.
 
     Attributes:
+        shape: of its clips, where shards are split by it; else empty.
         sidecar_sha256: digest of the file beside it that says where each member lies.
     """
 
     path: str
     tier: str
     source: str
+    shape: str = ""
     bucket: int
     bytes: int
     sha256: str
@@ -39,10 +41,11 @@ def shard_files(facts: ShardFacts) -> tuple[str, str]:
 
 
 class BucketPlan(_Model):
-    """How many hash bits split a (tier, source) into shards."""
+    """How many hash bits split the samples of a tier, source and shape into shards."""
 
     tier: str
     source: str
+    shape: str = ""
     bits: int
 
 

@@ -257,7 +257,8 @@ class Selection:
         rule: the first rule that the clip breaks, or None.
         stage1_weight_1e4, stage2_weight_1e4: sampling weight of the sample's tier in a training stage, balanced by
             concepts where that is asked for; 10,000 is 1.
-        shard_bucket: bucket inside (tier, source); None when a rule or a duplicate's keeper leaves it out.
+        shape: of the clip, where shards are split by it (`shards.shapes`); else empty.
+        shard_bucket: bucket inside (tier, source, shape); None when a rule or a duplicate's keeper leaves it out.
     """
 
     sample_id: str
@@ -275,6 +276,7 @@ class Selection:
     rule: str | None
     stage1_weight_1e4: int
     stage2_weight_1e4: int
+    shape: str
     shard_bucket: int | None
     media_sha256: str
     media_bytes: int

@@ -27,16 +27,22 @@ TAR_BLOCK_BYTES = 512
 
 @dataclass(frozen=True, kw_only=True)
 class ShardPlace:
-    """Which shard a sample lies in."""
+    """Which shard a sample lies in.
+
+    Attributes:
+        shape: of its clip, where shards are split by it; else empty.
+    """
 
     tier: str
     source: str
     bucket: int
+    shape: str = ""
 
 
 def shard_stem(corpus: str, place: ShardPlace) -> str:
     """Return a shard's name without its digest and ending."""
-    return f"{corpus}-{place.tier}-{place.source}-{place.bucket:06d}"
+    shape = f"-{place.shape}" if place.shape else ""
+    return f"{corpus}-{place.tier}-{place.source}{shape}-{place.bucket:06d}"
 
 
 def shard_path(corpus: str, place: ShardPlace, sha256: str) -> str:

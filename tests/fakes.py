@@ -139,7 +139,8 @@ def _clip(index: int, content: bytes, task: CutTask, name: str | None = None) ->
     colour = hashlib.sha256(content).digest()[0]
     pixels = np.full((size * task.frames.count, size, 3), colour, np.uint8)
     Image.fromarray(pixels).save(strip, quality=95, subsampling=0)
-    return fake_clip_facts(index, content, str(media), str(strip))
+    # Two shapes, so that what is told apart by them can be.
+    return replace(fake_clip_facts(index, content, str(media), str(strip)), width_px=4 + colour % 2)
 
 
 def fake_clip_facts(index: int, content: bytes = b"clip", media_path: str = "", strip_path: str = "") -> CutClip:

@@ -24,7 +24,7 @@ class LinkedShard:
 
 
 def linked_shards(manifest: Manifest) -> tuple[LinkedShard, ...]:
-    """Return the shards of a manifest by tier, source and bucket, each (tier, source) numbered from 0 without gaps."""
+    """Return the shards of a manifest by tier, source, shape and bucket, each (tier, source) numbered from 0."""
     found = []
     for (tier, source), shards in groupby(sorted(manifest.shards, key=_place), key=lambda shard: _place(shard)[:2]):
         stem = f"{manifest.corpus}-{tier}-{source}"
@@ -32,8 +32,8 @@ def linked_shards(manifest: Manifest) -> tuple[LinkedShard, ...]:
     return tuple(found)
 
 
-def _place(shard: ShardFacts) -> tuple[str, str, int]:
-    return shard.tier, shard.source, shard.bucket
+def _place(shard: ShardFacts) -> tuple[str, str, str, int]:
+    return shard.tier, shard.source, shard.shape, shard.bucket
 
 
 def places(linked: Sequence[LinkedShard]) -> Iterator[tuple[tuple[str, str], tuple[LinkedShard, ...]]]:
@@ -42,8 +42,14 @@ def places(linked: Sequence[LinkedShard]) -> Iterator[tuple[tuple[str, str], tup
         yield place, tuple(own)
 
 
+def by_shape(shards: Sequence[LinkedShard]) -> Iterator[tuple[str, tuple[LinkedShard, ...]]]:
+    """Yield (shape, shards) of one (tier, source), in the order of the links: those of a shape follow each other."""
+    for shape, own in groupby(shards, key=lambda shard: shard.facts.shape):
+        yield shape, tuple(own)
+
+
 def brace_pattern(shards: Sequence[LinkedShard], folder: str = "") -> str:
-    """Return the pattern that `braceexpand` turns back into the names of the shards of one (tier, source)."""
-    stem = shards[0].name.removesuffix("-000000.tar")
-    numbers = "000000" if len(shards) == 1 else f"{{000000..{len(shards) - 1:06d}}}"
+    """Return the pattern that `braceexpand` turns back into the names of neighbouring shards of one (tier, source)."""
+    (stem, first), (_, last) = (shard.name.removesuffix(".tar").rsplit("-", 1) for shard in (shards[0], shards[-1]))
+    numbers = first if first == last else f"{{{first}..{last}}}"
     return f"{folder}{stem}-{numbers}.tar"

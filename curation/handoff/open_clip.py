@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from curation.handoff.links import LINKS_FOLDER, LinkedShard, brace_pattern, places
+from curation.handoff.links import LINKS_FOLDER, LinkedShard, brace_pattern, by_shape, places
 from schemas.canonical import canonical_json
 
 
@@ -18,6 +18,16 @@ def sizes_json(linked: Sequence[LinkedShard]) -> bytes:
 
 
 def patterns_json(linked: Sequence[LinkedShard]) -> bytes:
-    """Return `patterns.json`: the pattern of each tier and source, and all joined by `::`."""
-    found = {f"{tier}/{source}": brace_pattern(own, f"{LINKS_FOLDER}/") for (tier, source), own in places(linked)}
-    return canonical_json({"all": "::".join(found.values()), "places": found}, indent=2)
+    """Return `patterns.json`: the pattern of each tier and source, and all joined by `::`.
+
+    Where shards are split by shape, `shapes` has the pattern of each shape of each tier and source.
+    """
+    found: dict[str, str] = {}
+    shapes: dict[str, dict[str, str]] = {}
+    for (tier, source), own in places(linked):
+        found[f"{tier}/{source}"] = brace_pattern(own, f"{LINKS_FOLDER}/")
+        for shape, alike in by_shape(own):
+            if shape:
+                shapes.setdefault(shape, {})[f"{tier}/{source}"] = brace_pattern(alike, f"{LINKS_FOLDER}/")
+    split = {"shapes": shapes} if shapes else {}
+    return canonical_json({"all": "::".join(found.values()), "places": found, **split}, indent=2)

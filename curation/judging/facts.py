@@ -5,8 +5,10 @@ from __future__ import annotations
 import polars as pl
 
 from curation.judging.rows import SIGNALS, GroupRows
+from curation.judging.shapes import shape_of
 from schemas.judging import UNKNOWN_LANGUAGE, Rules, TextChoice, TextRules, VideoRules
 from schemas.records import TextKind
+from schemas.sharding import ShapeBuckets
 
 US_PER_S = 1_000_000
 
@@ -19,6 +21,7 @@ FACTS = pl.Schema(
         "media_bytes": pl.Int64,
         "content_sha256": pl.String,
         "pixels": pl.Int64,
+        "shape": pl.String,
         "duration_us": pl.Int64,
         **dict.fromkeys(SIGNALS, pl.Int32),
         "rule": pl.String,
@@ -47,19 +50,20 @@ def is_ruled_out(*, leave_out: bool) -> pl.Expr:
     return pl.col("rule").is_not_null() & (pl.lit(leave_out) | (pl.col("rule") == BENCHMARK_RULE))
 
 
-def judge_facts(rows: GroupRows, rules: Rules, aggregation: str) -> pl.DataFrame:
+def judge_facts(rows: GroupRows, rules: Rules, aggregation: str, shapes: ShapeBuckets | None = None) -> pl.DataFrame:
     """Return FACTS of each sample of a group and `text`, null where the texts were not read.
 
     Args:
         rows: each sample once.
         aggregation: whose scores choose and judge: `mean`, `max` or `top_k`.
+        shapes: what shards are split by.
     """
     chosen = choose_texts(rows.pairs, rules, aggregation)
     speech = best_offsets(rows.pairs, aggregation).select("sample_id", speech_us="offset_us")
     speech_won = pl.col("kind") == TextKind.ASR.value
     pixels = pl.col("width_px").cast(pl.Int64) * pl.col("height_px")
     facts = (
-        rows.samples.with_columns(rule_of(rules.video), pixels=pixels)
+        rows.samples.with_columns(rule_of(rules.video), shape_of(shapes), pixels=pixels)
         .join(chosen, on="sample_id", how="left", maintain_order="left")
         .join(speech, on="sample_id", how="left", maintain_order="left")
         .with_columns(offset_us=pl.when(speech_won).then("offset_us").otherwise("speech_us"))

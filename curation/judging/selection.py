@@ -10,9 +10,9 @@ import polars as pl
 from curation.judging.facts import is_ruled_out
 from curation.judging.repeats import ID_BITS, Numbers, id_numbers
 from curation.packing import FINE_BITS, MEMBER_OVERHEAD_BYTES
-from schemas.corpus import ShardOptions
 from schemas.judging import TRAINING_STAGES, TierWeights, Weights
 from schemas.records import Tier
+from schemas.sharding import ShardOptions
 from schemas.statistics import ResolvedCuts
 
 # Fine buckets that are added up together, 2**13 rows at most: under 64 kB when packed.
@@ -43,19 +43,19 @@ def give_tiers(facts: pl.DataFrame, cuts: ResolvedCuts, *, leave_out: bool) -> p
 
 
 def fine_sizes(judged: pl.DataFrame) -> pl.DataFrame:
-    """Return (tier, source, block, bucket) -> samples and bytes of the samples that go into shards."""
+    """Return (tier, source, shape, block, bucket) -> samples and bytes of the samples that go into shards."""
     sharded = judged.filter("sharded")
     buckets = _buckets(id_numbers(sharded["sample_id"]), FINE_BITS)
     return (
         sharded.with_columns(bucket=pl.Series(buckets, dtype=pl.Int32))
         .with_columns(block=pl.col("bucket") // (1 << BLOCK_BITS))
-        .group_by("tier", "source", "block", "bucket")
+        .group_by("tier", "source", "shape", "block", "bucket")
         .agg(samples=pl.len().cast(pl.Int64), bytes=(pl.col("media_bytes") + MEMBER_OVERHEAD_BYTES).sum())
     )
 
 
 def bits_needed(sizes: pl.DataFrame, options: ShardOptions) -> int:
-    """Return the fewest hash bits with which every bucket of one tier and source fits a shard.
+    """Return the fewest hash bits with which every bucket of one tier, source and shape fits a shard.
 
     Args:
         sizes: `bucket`, `samples` and `bytes` of fine buckets, each once.
@@ -72,17 +72,19 @@ def bits_needed(sizes: pl.DataFrame, options: ShardOptions) -> int:
 
 
 def select(
-    judged: pl.DataFrame, bits: Mapping[str, int], weights: Weights, balanced: Collection[str] = ()
+    judged: pl.DataFrame, bits: Mapping[tuple[str, str], int], weights: Weights, balanced: Collection[str] = ()
 ) -> pl.DataFrame:
     """Return the rows of the selection, by sample id.
 
     Args:
         judged: of `give_tiers`, with `duplicate_group`, `keeper` and, where concepts are balanced, `balance_1e4`.
-        bits: tier -> hash bits of its shards, for this source.
+        bits: (tier, shape) -> hash bits of its shards, for this source.
         balanced: the training stages whose weights are multiplied by `balance_1e4`.
     """
     numbers = id_numbers(judged["sample_id"])
-    bits_of = judged["tier"].replace_strict(dict(bits), default=0, return_dtype=pl.Int64).to_numpy()
+    places = judged.select(pl.concat_str("tier", "shape", separator="/")).to_series()
+    by_name = {f"{tier}/{shape}": count for (tier, shape), count in bits.items()}
+    bits_of = places.replace_strict(by_name, default=0, return_dtype=pl.Int64).to_numpy()
     buckets = pl.Series("shard_bucket", _buckets(numbers, bits_of), dtype=pl.Int32)
     stages = [
         _weight(weights.of_stage(stage), balanced=stage in balanced).alias(f"{stage}_weight_1e4")

@@ -50,9 +50,9 @@ TIERS = SumTable(
 )
 FINE_SIZES = SumTable(
     name="fine_sizes",
-    keys={"tier": pl.String, **_SOURCE, "block": pl.Int32, "bucket": pl.Int32},
+    keys={"tier": pl.String, **_SOURCE, "shape": pl.String, "block": pl.Int32, "bucket": pl.Int32},
     sums=("samples", "bytes"),
-    split=("tier", "source", "block"),
+    split=("tier", "source", "shape", "block"),
 )
 CONCEPTS = SumTable(
     name="concepts", keys={"block": pl.Int32, "concept": pl.String}, sums=("samples",), split=("block",)

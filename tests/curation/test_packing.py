@@ -23,7 +23,8 @@ def test_the_facts_of_a_sample_say_what_was_chosen(tier: str, text: str | None) 
         **{"sample_id": "a" * 26, "source": "web", "tier": tier, "text_id": "t" * 26, "score_1e4": 2_500},
         **{"offset_us": -5_000_000, "duplicate_group": None, "keeper": "a" * 26, "duplicate_kind": None},
         **{"similarity_1e4": None, "near_group": None, "text_copies": 1, "rule": None, "stage1_weight_1e4": 1},
-        **{"stage2_weight_1e4": 2, "shard_bucket": 0, "media_sha256": DIGEST, "media_bytes": 10, "duration_us": 7},
+        **{"stage2_weight_1e4": 2, "shape": "", "shard_bucket": 0, "media_sha256": DIGEST, "media_bytes": 10},
+        duration_us=7,
     )
     vector = np.asarray([0.5, -1.0], dtype="<f2")
     packed = pack_sample(WholeSample(unit="u", row=row, texts=(speech,), embedding=vector.tobytes()), chosen)

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from curation.packing import PackedSample, npy_bytes
-from curation.shard_writing import MediaDamaged, WrittenShard, content_digest, order_samples, write_shard
+from curation.shard_tar import MediaDamaged
+from curation.shard_writing import WrittenShard, content_digest, order_samples, write_shard
 from curation.store import LocalStore
 from schemas.canonical import sha256_hex
 from schemas.run import media_path
@@ -140,15 +141,15 @@ class Counting(LocalStore):
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self.opened: list[str] = []
-        self.adopted: list[str] = []
+        self.placed: list[str] = []
 
     def open(self, path: str):  # type: ignore[no-untyped-def]
         self.opened.append(path)
         return super().open(path)
 
-    def adopt(self, local: Path, path: str, sha256: str) -> None:
-        self.adopted.append(path)
-        super().adopt(local, path, sha256)
+    def place(self, scratch: Path, path: str) -> None:
+        self.placed.append(path)
+        super().place(scratch, path)
 
 
 def test_equal_content_is_written_once_and_read_no_more(store: LocalStore) -> None:
@@ -156,7 +157,7 @@ def test_equal_content_is_written_once_and_read_no_more(store: LocalStore) -> No
     counting = Counting(store.root)
     again = written(counting, sample("b"), sample("a"))
     assert (again.facts, again.reused) == (first.facts, True)
-    assert (counting.opened, counting.adopted) == ([], [])
+    assert (counting.opened, counting.placed) == ([], [])
 
 
 @pytest.mark.parametrize("damage", ["missing", "short", "no side-car", "a torn side-car"])

@@ -36,6 +36,17 @@ def test_sizes_counts_and_outliers_of_each_kind() -> None:
     )
 
 
+def test_shards_of_a_shape_are_a_kind_where_there_are_shapes() -> None:
+    shaped = [own.model_copy(update={"shape": "480p" if own.path in "ab" else "240p"}) for own in SHARDS]
+    table = shard_table(shaped, None)
+    assert [column.key for column in table.columns][:4] == ["tier", "source", "shape", "shards"]
+    assert [row[:4] for row in table.rows] == [
+        ("clean", "stock", "240p", 1),
+        ("clean", "web", "240p", 2),
+        ("clean", "web", "480p", 2),
+    ]
+
+
 @pytest.mark.parametrize(
     ("states", "of_kind", "of_files"),
     [

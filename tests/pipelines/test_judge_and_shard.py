@@ -21,6 +21,7 @@ from schemas.arrow import EMBEDDINGS, SELECTION, read_rows
 from schemas.duplicates import DuplicatePolicy, ExactOptions
 from schemas.judging import Balance, Cuts, Rules, Weights
 from schemas.run import STATISTICS_JSON, media_path
+from schemas.sharding import ShapeBuckets
 from schemas.statistics import Statistics
 from tests.builders import IN_PROCESS, built_with_fakes, counted_digests
 
@@ -90,6 +91,26 @@ def test_clips_are_embedded_in_shards_where_asked_for(run: Run) -> None:
     for sample in samples:
         vector = np.load(io.BytesIO(sample["npy"]), allow_pickle=False)
         assert vector.astype("<f2").tobytes() == expected[json.loads(sample["json"])["media_sha256"]]
+    assert verify_run(changed.store, changed.config).problems == []
+
+
+def test_clips_of_a_shape_lie_together_where_asked_for(run: Run) -> None:
+    shapes = ShapeBuckets(short_sides_px=(4,), aspects=("1:1", "3:2"), durations_s=(1, 3))
+    changed = again(run, shards=run.config.shards.model_copy(update={"shapes": shapes}))
+    manifest = shard(changed, IN_PROCESS, QUIET, judge(changed, IN_PROCESS, QUIET))
+    expected = {}
+    for facts in manifest.shards:
+        assert facts.path.rsplit("/", 1)[1].startswith(f"tiny-{facts.tier}-{facts.source}-{facts.shape}-000000-")
+        for sample in wds.WebDataset([str(run.root / facts.path)], shardshuffle=False):
+            told = json.loads(sample["json"])
+            # The fakes' clips last two seconds and are four by four or five by four pixels, and 5:4 is nearer to 3:2.
+            assert facts.shape == {4: "4p_1x1_1s", 5: "4p_3x2_1s"}[told["width_px"]]
+            expected[told["sample_id"]] = facts.shape
+    rows = {row["sample_id"]: row["shape"] for row in selection(changed) if row["shard_bucket"] is not None}
+    assert rows == expected and len(set(rows.values())) > 1
+    assert {(one.tier, one.source, one.shape) for one in manifest.plan} == {
+        (facts.tier, facts.source, facts.shape) for facts in manifest.shards
+    }
     assert verify_run(changed.store, changed.config).problems == []
 
 

@@ -81,6 +81,7 @@ def test_whole_and_packed_samples_stay_small(tmp_path: Path) -> None:
         rule=None,
         stage1_weight_1e4=1,
         stage2_weight_1e4=1,
+        shape="480p_16x9_5s",
         shard_bucket=0,
         media_sha256=whole.row["media_sha256"],
         media_bytes=1,
@@ -112,6 +113,7 @@ def test_the_fullest_histogram_and_the_fullest_block_of_sizes_stay_small() -> No
     samples = pl.DataFrame({"sample_id": [stable_id("s", number) for number in range(50_000)]}).with_columns(
         tier=pl.lit("clean"),
         source=pl.lit("web"),
+        shape=pl.lit("1080p_16x9_30s"),
         sharded=pl.lit(True),
         media_bytes=pl.Series(RNG.integers(10**5, 10**7, 50_000)),
     )

@@ -86,11 +86,14 @@ class StreamBatch:
     samples: tuple[ShardSample, ...]
 
 
-def read_index(ranges: Ranges, manifest: Manifest, tiers: Sequence[str] | None = None) -> ShardIndex:
+def read_index(
+    ranges: Ranges, manifest: Manifest, tiers: Sequence[str] | None = None, shapes: Sequence[str] | None = None
+) -> ShardIndex:
     """Return the index of a manifest's shards, of their side-cars alone.
 
     Args:
         tiers: only shards of these tiers; None is all.
+        shapes: only shards of these shapes, of a corpus whose shards are split by shape; None is all.
 
     Raises:
         ShardMissing: a side-car is not there.
@@ -99,7 +102,7 @@ def read_index(ranges: Ranges, manifest: Manifest, tiers: Sequence[str] | None =
     shards: list[tuple[ShardFacts, Sidecar]] = []
     samples: list[IndexedSample] = []
     for facts in manifest.shards:
-        if tiers is None or facts.tier in tiers:
+        if (tiers is None or facts.tier in tiers) and (shapes is None or facts.shape in shapes):
             sidecar = _sidecar(ranges, facts)
             samples.extend(_indexed(facts, sidecar, len(shards)))
             shards.append((facts, sidecar))

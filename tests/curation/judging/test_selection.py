@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from curation.judging.selection import bits_needed, fine_sizes, give_tiers, select
 from curation.packing import FINE_BITS
-from schemas.corpus import ShardOptions
 from schemas.ids import bucket_of, stable_id
 from schemas.judging import Weights
 from schemas.records import Tier
+from schemas.sharding import ShardOptions
 from schemas.statistics import ResolvedCuts
 from tests.curation.judging.reference import tier_of
 
@@ -28,6 +28,7 @@ def facts(scores: list[int | None], rule: str | None = None, twin: bool = False)
             "rule": [rule] * rows,
             "twin": [twin] * rows,
             "media_bytes": [100] * rows,
+            "shape": [""] * rows,
         },
         schema_overrides={"score_1e4": pl.Int32, "rule": pl.String},
     )
@@ -107,7 +108,7 @@ def test_buckets_are_prefixes_of_ids_and_weights_those_of_the_tier() -> None:
         balance_1e4=pl.Series([10_000, 5_000, 0]), density_1e4=pl.Series([10_000, 10_000, 10_000])
     )
     weights = Weights.model_validate({"stage1": {"noisy_high": 0.5, "noisy_low": 2.0}, "stage2": {"video_only": 3}})
-    rows = select(judged, {"video_only": 3, "noisy_high": 7}, weights, ("stage1",))
+    rows = select(judged, {("video_only", ""): 3, ("noisy_high", ""): 7}, weights, ("stage1",))
     names = ("shard_bucket", "stage1_weight_1e4", "stage2_weight_1e4")
     found = {row["sample_id"]: tuple(row[name] for name in names) for row in rows.iter_rows(named=True)}
     ids = [stable_id("sample", number) for number in range(3)]
@@ -120,3 +121,19 @@ def test_buckets_are_prefixes_of_ids_and_weights_those_of_the_tier() -> None:
     assert rows["sample_id"].to_list() == sorted(ids)
     both = select(judged, {}, weights, ("stage1", "stage2"))
     assert sorted(both["stage2_weight_1e4"].to_list()) == [0, 5_000, 30_000]
+
+
+def test_each_shape_has_buckets_of_its_own() -> None:
+    judged = give_tiers(facts([1, 1, 1]), NOISY, leave_out=True).with_columns(
+        shape=pl.Series(["480p", "240p", "480p"]), density_1e4=pl.Series([10_000] * 3)
+    )
+    sizes = fine_sizes(judged).group_by("shape").agg(pl.col("samples").sum()).sort("shape")
+    assert sizes.rows() == [("240p", 1), ("480p", 2)]
+    rows = select(judged, {("video_only", "480p"): 5, ("video_only", "240p"): 0}, Weights())
+    found = {row["sample_id"]: (row["shape"], row["shard_bucket"]) for row in rows.iter_rows(named=True)}
+    ids = [stable_id("sample", number) for number in range(3)]
+    assert found == {
+        ids[0]: ("480p", bucket_of(ids[0], 5)),
+        ids[1]: ("240p", 0),
+        ids[2]: ("480p", bucket_of(ids[2], 5)),
+    }

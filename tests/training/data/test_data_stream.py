@@ -65,6 +65,14 @@ def test_the_index_knows_what_the_samples_say(built: Path) -> None:
     assert {one.tier for one in read_index(LocalRanges(built), manifest, ["clean"]).samples} == {"clean"}
 
 
+def test_the_index_of_a_shape_has_its_shards_alone(built: Path) -> None:
+    manifest = read_run_manifest(built)
+    first, *others = manifest.shards
+    shaped = manifest.model_copy(update={"shards": (first.model_copy(update={"shape": "480p"}), *others)})
+    assert [facts.path for facts, _ in read_index(LocalRanges(built), shaped, shapes=["480p"]).shards] == [first.path]
+    assert read_index(LocalRanges(built), shaped, shapes=["240p"]).samples == ()
+
+
 def test_a_sample_by_its_range_is_the_sample_of_the_whole_tar(built: Path) -> None:
     manifest = read_run_manifest(built)
     index = read_index(LocalRanges(built), manifest)
