@@ -90,6 +90,10 @@ bench-duplicates: $(STAMP)  ## planted copies and hard negatives, found by clips
 bench-shards: $(STAMP)  ## writing shards against tar, reading them against webdataset, time to the first sample (a few minutes)
 	@$(BIN)/python -m benchmarks.shards --work $(OUT)-shards
 
+.PHONY: bench-takedown
+bench-takedown: $(STAMP)  ## ten clips taken out of a thousand shards, on a copy of the demo in OUT (a few minutes)
+	@$(BIN)/python -m benchmarks.takedown $(OUT) --work $(OUT)-takedown
+
 .PHONY: bench-peer
 bench-peer: $(STAMP)  ## the whole ingest against video2dataset 1.3.0, which gets an environment of its own (half an hour)
 	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(OUT)-peer-env

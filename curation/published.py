@@ -217,7 +217,7 @@ def _prune(remote: Remote, kept: Collection[int], newest: int) -> list[str]:
     manifests = {version: _manifest_there(remote, version) for version in _versions(remote)}
     going = [version for version in manifests if version < newest and version not in kept]
     listed = {path for version in manifests if version not in going for path in _files(manifests[version])}
-    removed = []
+    removed: list[str] = []
     for version in going:
         stray = sorted(_files(manifests[version]) - listed - set(removed))
         removed += [*(path for path in stray if remote.size(path) is not None), manifest_path(version)]

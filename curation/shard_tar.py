@@ -179,9 +179,9 @@ def _damage(path: Path, wrong: Piece, store: Store) -> OSError:
     if wrong.is_clip:
         clip = media_path(wrong.sha256.hex())
         with store.open(clip) as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != wrong.sha256.hex():
-            return MediaDamaged(f"{clip} has the digest {found}; {_MEND}")
+            found = _read_digest(file, wrong.size)
+        if found != wrong.sha256:
+            return MediaDamaged(f"{clip} has the digest {found.hex()}; {_MEND}")
     return StoreDamage(
         f"{path} does not read back as it was written, from byte {wrong.start} on; check the disk and run again"
     )
