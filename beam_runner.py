@@ -181,8 +181,9 @@ def _add_run_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
         command.add_argument("run_folder", type=Path, metavar="RUN")
     publish.add_argument("address", metavar="ADDRESS", help="s3://BUCKET/FOLDER or gs://BUCKET/FOLDER")
     publish.add_argument("--version", type=int, default=None, metavar="N", help="of the manifest (default: newest)")
-    words = "remove earlier versions there that the run no longer has, as after a takedown"
-    publish.add_argument("--prune", action="store_true", help=words)
+    words = "remove earlier versions there that the run does not have; `all`: also shards that no version there lists"
+    choices = {"nargs": "?", "choices": ("versions", "all"), "const": "versions", "default": "nothing"}
+    publish.add_argument("--prune", help=words, **choices)
     diff.add_argument("before", metavar="vA")
     diff.add_argument("after", metavar="vB")
     prune.add_argument("--keep", type=int, required=True, metavar="N", help="how many versions stay")

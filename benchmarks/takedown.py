@@ -32,7 +32,7 @@ from schemas.manifest import Manifest
 def packed_small(root: Path, shards: int) -> Run:
     """Pack a run anew into at least so many shards, as far as its samples go."""
     config = CorpusConfig.model_validate(read_run(root).config)
-    most = max(1, sum(facts.samples for facts in latest(root).shards) // shards)
+    most = max(1, 4 * sum(facts.samples for facts in latest(root).shards) // shards)
     while True:
         # The buckets of a tier and source are halved together until the fullest fits, so most are about half full.
         options = config.shards.model_copy(update={"max_samples": most})
@@ -56,8 +56,12 @@ def clip_ids(root: Path, clips: int, seed: int = 0) -> list[str]:
     """Return clips of as many different shards, drawn by a seed."""
     selection = pl.read_parquet(root / "selection" / "*.parquet").filter(pl.col("shard_bucket").is_not_null())
     samples = pl.read_parquet(root / "samples" / "**" / "*.parquet", columns=["sample_id", "clip_id"])
-    rows = selection.join(samples, on="sample_id").sort("sample_id").unique(["source", "tier", "shard_bucket"])
-    return random.Random(seed).sample(rows.sort("sample_id")["clip_id"].to_list(), clips)
+    rows = selection.join(samples.unique("sample_id"), on="sample_id").sort("sample_id")
+    first = rows.unique(["source", "tier", "shape", "shard_bucket"], keep="first", maintain_order=True)
+    found = first["clip_id"].unique(maintain_order=True).to_list()
+    if len(found) < clips:
+        raise ValueError(f"{clips} clips of as many shards are asked for; allowed: up to {len(found)}")
+    return random.Random(seed).sample(found, clips)
 
 
 def main() -> int:
@@ -86,9 +90,8 @@ def main() -> int:
     print_line(
         f"{arguments.clips} clips of {len(before.shards):,} shards, {total_bytes / 1e6:,.1f} MB: {seconds:.1f} s"
     )
-    print_line(
-        f"  {len(written)} shards written, {written_bytes / 1e6:,.2f} MB, {written_bytes / total_bytes:.1%} of all"
-    )
+    print_line(f"  {len(after.shards) - len(written):,} shards stayed, {len(written)} were written")
+    print_line(f"  written {written_bytes / 1e6:,.2f} MB, {written_bytes / total_bytes:.1%} of all")
     print_line(
         f"  samples {sum(f.samples for f in before.shards):,} before, {sum(f.samples for f in after.shards):,} after"
     )

@@ -1,25 +1,29 @@
 """Versions of a run's shards in a bucket: files first, the manifest created only if absent, the pointer last.
 
-A shard's name ends in its digest, so what is there under that name and in full size is it: objects appear whole. A
-manifest is created once; a second builder that comes with another content under the same number is told so.
+What a manifest at the address lists was read back before that manifest was written, and is left alone; anything else is
+read back first. A manifest is created once; a second builder with another content under its number is told so.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from curation.manifests import manifest_versions, parse_manifest
 from curation.store import COPY_CHUNK_BYTES, LocalStore, StoreConflict, StoreDamage
 from schemas.canonical import sha256_hex
+from schemas.config_file import ConfigError
 from schemas.manifest import LatestPointer, Manifest, ShardFacts, shard_files
 from schemas.run import LATEST_JSON, MANIFEST_NAME, manifest_path
 from schemas.shards import sidecar_path
 
+SHARDS_FOLDER = "shards"
 # Objects that are uploaded at a time.
 UPLOADS = 4
 
@@ -105,8 +109,9 @@ class BucketFolder:
         return True
 
     def delete(self, path: str) -> None:
-        """Remove an object."""
-        self.system.rm_file(self._at(path))
+        """Remove an object; one that is not there is no error."""
+        with contextlib.suppress(FileNotFoundError):
+            self.system.rm_file(self._at(path))
 
     def list(self, folder: str) -> list[str]:
         """Return the paths of all objects under a folder, sorted."""
@@ -116,14 +121,18 @@ class BucketFolder:
         return sorted(str(path)[len(base) + 1 :] for path in found)
 
 
+PruneWhat = Literal["nothing", "versions", "all"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Published:
     """What publishing did.
 
     Attributes:
         uploaded: files of shards that were written; `there` were there already.
-        is_latest: whether the pointer at the address names this version now; a later one keeps it.
-        removed: objects of versions that the run no longer has.
+        is_latest: whether the pointer at the address names this version now; a later one has it.
+        removed: objects that pruning took away.
+        unlisted: files of shards that no version at the address lists: of an attempt that was stopped, or on their way.
     """
 
     version: int
@@ -132,98 +141,177 @@ class Published:
     there: int
     is_latest: bool
     removed: tuple[str, ...]
+    unlisted: tuple[str, ...]
 
 
 def publish(
-    store: LocalStore, manifest: Manifest, remote: Remote, *, prune: bool, told: Callable[[int], None]
+    store: LocalStore, version: int, remote: Remote, *, prune: PruneWhat, told: Callable[[int], None]
 ) -> Published:
-    """Bring a version's shards, side-cars and manifest to an address; what is there already is left alone.
+    """Bring a version's shards, side-cars and manifest to an address; what a version there lists already is left alone.
 
     Args:
-        prune: earlier versions that the run no longer has are removed there, with the shards that no other one lists.
-        told: is called with the bytes of each file that is there.
+        prune: `versions`: earlier versions that the run does not have are removed there, with the shards that no other
+            one lists; `all`: also shards that no version lists, as an attempt leaves them that was stopped for good.
+        told: is called with the bytes of each tar that is there.
 
     Raises:
-        StoreConflict: that version is there with another content; nothing was written.
+        ConfigError: a later version at the address cannot be read, so nobody knows what pruning may remove.
+        StoreConflict: that version is there with another content; only shards may have been written.
         StoreDamage: a file of the run, or of the address after it was uploaded, is not what the manifest says.
     """
-    path, data = manifest_path(manifest.version), manifest.to_bytes()
+    path = manifest_path(version)
+    data = store.read(path)
+    manifest = parse_manifest(path, data)
     _refuse_another(remote.read(path), path, data)
+    known = _known(remote)
+    wanted = {name: sha256 for facts in manifest.shards for name, sha256 in _digests(facts)}
+    listed = {
+        name: sha256 for there in known.values() if there for facts in there.shards for name, sha256 in _digests(facts)
+    }
+    bringing = _Bringing(store=store, remote=remote, wanted=wanted, listed=listed)
     with ThreadPoolExecutor(UPLOADS) as pool:
-        uploaded = list(pool.map(lambda facts: _bring_shard(store, remote, facts, told), manifest.shards))
+        uploaded = dict(zip(wanted, pool.map(partial(bringing.bring, told=told), wanted), strict=True))
     if not remote.create(path, data):
-        _refuse_another(remote.read(path), path, data)
-    found = [size for pair in uploaded for size in pair]
-    written = [size for size in found if size is not None]
+        _refuse_another(remote.read(path) or b"", path, data)
+    # Another builder may have pruned, before it could read of this version, what both have.
+    there_now = set(remote.list(SHARDS_FOLDER))
+    uploaded.update({name: bringing.bring(name) for name in wanted if name not in there_now})
+    written = [size for size in uploaded.values() if size is not None]
+    latest = _point(remote)
+    removed = [] if prune == "nothing" else _prune(remote, manifest_versions(store), version)
+    unlisted = _unlisted(remote)
+    if prune == "all":
+        removed, unlisted = [*removed, *_removed(remote, unlisted)], []
     return Published(
-        version=manifest.version,
+        version=version,
         uploaded=len(written),
         uploaded_bytes=sum(written),
-        there=len(found) - len(written),
-        is_latest=_point(remote, manifest),
-        removed=tuple(_prune(remote, manifest_versions(store), manifest.version)) if prune else (),
+        there=len(uploaded) - len(written),
+        is_latest=latest == version,
+        removed=tuple(removed),
+        unlisted=tuple(unlisted),
     )
 
 
 def _refuse_another(there: bytes | None, path: str, data: bytes) -> None:
     if there is not None and there != data:
         raise StoreConflict(
-            f"{path} is there with other content: another build was published under that number; allowed: the same "
-            "version again, or a number that is free; build on from that one, or publish to another address"
+            f"{path} is there with other content: another build was published under that number; allowed: one run for "
+            "an address; publish to another one, or build on in the run that was published there"
         )
 
 
-def _bring_shard(
-    store: LocalStore, remote: Remote, facts: ShardFacts, told: Callable[[int], None]
-) -> tuple[int | None, int | None]:
-    """Bring a tar and its side-car; returns the bytes of each, None for one that was there."""
-    tar = _bring(store, remote, facts.path, facts.sha256)
-    told(facts.bytes)
-    return tar, _bring(store, remote, sidecar_path(facts.path), facts.sidecar_sha256)
+def _digests(facts: ShardFacts) -> tuple[tuple[str, str], tuple[str, str]]:
+    return (facts.path, facts.sha256), (sidecar_path(facts.path), facts.sidecar_sha256)
 
 
-def _bring(store: LocalStore, remote: Remote, path: str, sha256: str) -> int | None:
-    if not store.exists(path) or store.sha256(path) != sha256:
-        raise StoreDamage(f"{path} is missing or not what the manifest says; run `clipstrata verify`, and build again")
-    size = store.size(path)
-    if remote.size(path) == size:
-        return None
-    remote.upload(store.root / path, path)
-    found = remote.sha256(path)
-    if found != sha256:
-        remote.delete(path)
-        raise StoreDamage(f"{path} reads back as {found} there, uploaded was {sha256}; it was removed: publish again")
-    return size
+@dataclass(frozen=True, kw_only=True)
+class _Bringing:
+    store: LocalStore
+    remote: Remote
+    wanted: Mapping[str, str]
+    listed: Mapping[str, str]
+
+    def bring(self, path: str, told: Callable[[int], None] | None = None) -> int | None:
+        """Bring a file; returns its bytes, or None where it was there."""
+        size, sha256 = self._own_size(path), self.wanted[path]
+        if told is not None and path.endswith(".tar"):
+            told(size)
+        is_listed = self.listed.get(path) == sha256
+        if self.remote.size(path) == size and (is_listed or self.remote.sha256(path) == sha256):
+            return None
+        self.remote.upload(self.store.root / path, path)
+        found = self.remote.sha256(path)
+        if found != sha256:
+            self.remote.delete(path)
+            raise StoreDamage(
+                f"{path} reads back as {found} there, uploaded was {sha256}; it was removed: publish again"
+            )
+        return size
+
+    def _own_size(self, path: str) -> int:
+        try:
+            found = self.store.sha256(path) if self.store.exists(path) else "missing"
+        except OSError as error:
+            raise StoreDamage(f"{path} cannot be read ({error}); run `clipstrata verify`, and build again") from error
+        if found != self.wanted[path]:
+            raise StoreDamage(
+                f"{path} is missing or not what the manifest says; run `clipstrata verify`, and build again"
+            )
+        return self.store.size(path)
 
 
-def _point(remote: Remote, manifest: Manifest) -> bool:
-    there = remote.read(LATEST_JSON)
-    known = None if there is None else LatestPointer.model_validate_json(there)
-    if known is not None and known.version > manifest.version:
-        return False
-    sha256 = sha256_hex(manifest.to_bytes())
-    pointer = LatestPointer(version=manifest.version, path=manifest_path(manifest.version), sha256=sha256)
-    if pointer != known:
-        remote.write(LATEST_JSON, pointer.to_bytes())
-    return True
+def _point(remote: Remote) -> int:
+    """Let the pointer name the newest version there is; returns which.
+
+    It is looked at again after it was written, so that of two builders the last one to write has seen both versions.
+    """
+    while True:
+        newest = _versions(remote)[-1]
+        path = manifest_path(newest)
+        data = remote.read(path)
+        if data is None:
+            continue
+        pointer = LatestPointer(version=newest, path=path, sha256=sha256_hex(data)).to_bytes()
+        if remote.read(LATEST_JSON) == pointer:
+            return newest
+        remote.write(LATEST_JSON, pointer)
 
 
 def _prune(remote: Remote, kept: Collection[int], newest: int) -> list[str]:
     """Remove versions before `newest` that are not kept, each with the files of shards that no other version lists.
 
-    Shards go before their manifest, so that one that was stopped is found and ended by the next. Later versions are
-    another builder's and stay, and so does what no manifest lists: it may be on its way.
+    Shards go before their manifest, so that a pruning that was stopped is found and ended by the next one.
     """
-    manifests = {version: _manifest_there(remote, version) for version in _versions(remote)}
-    going = [version for version in manifests if version < newest and version not in kept]
-    listed = {path for version in manifests if version not in going for path in _files(manifests[version])}
+    known = _known(remote)
+    going = [version for version in known if version < newest and version not in kept]
+    unread = [
+        manifest_path(version) for version, manifest in known.items() if manifest is None and version not in going
+    ]
+    if unread:
+        raise ConfigError(
+            f"{unread[0]} at the address cannot be read, so nobody knows which shards it needs and nothing was pruned; "
+            "allowed: versions of this format; remove it there, or prune with the program that wrote it"
+        )
+    listed = {path for version, manifest in known.items() if version not in going for path in _files(manifest)}
     removed: list[str] = []
     for version in going:
-        stray = sorted(_files(manifests[version]) - listed - set(removed))
-        removed += [*(path for path in stray if remote.size(path) is not None), manifest_path(version)]
-    for path in removed:
-        remote.delete(path)
+        removed += _removed(remote, sorted(_files(known[version]) - listed - set(removed)))
+        removed += _removed(remote, [manifest_path(version)])
     return removed
+
+
+def _removed(remote: Remote, paths: Sequence[str]) -> list[str]:
+    found = [path for path in paths if remote.size(path) is not None]
+    for path in found:
+        remote.delete(path)
+    return found
+
+
+def _unlisted(remote: Remote) -> list[str]:
+    """Return the files of shards that no version lists; none where a version cannot be read."""
+    known = _known(remote)
+    if None in known.values():
+        return []
+    listed = {path for manifest in known.values() for path in _files(manifest)}
+    return [path for path in remote.list(SHARDS_FOLDER) if path not in listed]
+
+
+def _known(remote: Remote) -> dict[int, Manifest | None]:
+    """Return version -> its manifest, None for one that cannot be read."""
+    found: dict[int, Manifest | None] = {}
+    for version in _versions(remote):
+        data = remote.read(manifest_path(version))
+        if data is not None:
+            found[version] = _parsed(version, data)
+    return found
+
+
+def _parsed(version: int, data: bytes) -> Manifest | None:
+    try:
+        return parse_manifest(manifest_path(version), data)
+    except ConfigError:
+        return None
 
 
 def _versions(remote: Remote) -> list[int]:
@@ -231,10 +319,5 @@ def _versions(remote: Remote) -> list[int]:
     return sorted(int(match.group(1)) for match in matches if match)
 
 
-def _manifest_there(remote: Remote, version: int) -> Manifest:
-    path = manifest_path(version)
-    return parse_manifest(path, remote.read(path) or b"")
-
-
-def _files(manifest: Manifest) -> set[str]:
-    return {path for facts in manifest.shards for path in shard_files(facts)}
+def _files(manifest: Manifest | None) -> set[str]:
+    return set() if manifest is None else {path for facts in manifest.shards for path in shard_files(facts)}

@@ -10,13 +10,16 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from curation.bucket_client import BUCKET_SCHEMES, bucket_file_system
 from curation.manifests import read_pointer
-from curation.published import BucketFolder, publish
-from curation.store import LocalStore
+from curation.published import BucketFolder, PruneWhat, Published, publish
+from curation.sources.files import remote_errors
+from curation.sources.locators import without_secrets
+from curation.store import LocalStore, StoreConflict, StoreDamage
 from curation.versions import wanted_version
 from pipelines.inspecting import EXIT_DONE, Flags
 from pipelines.run_folder import read_run
 from schemas.config_file import ConfigError
 from schemas.corpus import CorpusConfig
+from schemas.manifest import Manifest
 
 
 def run_publish(arguments: Any, flags: Flags) -> int:
@@ -32,10 +35,16 @@ def run_publish(arguments: Any, flags: Flags) -> int:
         raise ConfigError(f"RUN is {arguments.run_folder}: it holds no finished shards; run `clipstrata build` first")
     manifest = wanted_version(store, arguments.version or pointer.version)
     remote = BucketFolder(address, bucket_file_system(scheme, CorpusConfig.model_validate(state.config).fetch))
-    columns = (TextColumn("publish"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        bar = progress.add_task("publish", total=sum(facts.bytes for facts in manifest.shards))
-        done = publish(store, manifest, remote, prune=arguments.prune, told=lambda size: progress.advance(bar, size))
+    try:
+        done = _with_progress(store, manifest, remote, arguments.prune)
+    except (ConfigError, StoreConflict, StoreDamage):
+        raise
+    except _bucket_errors() as error:
+        raise ConfigError(
+            f"ADDRESS is {address}: {type(error).__name__}: {without_secrets(str(error))}; allowed: a bucket that this "
+            "machine's keys may write to; set keys as the cloud's own tools find them, an endpoint in `fetch.buckets` "
+            "of the corpus file, and run it again: it goes on"
+        ) from error
     sys.stdout.write(
         f"published: version {done.version} at {address}: {done.uploaded} files written "
         f"({done.uploaded_bytes / 1e6:,.1f} MB), {done.there} were there"
@@ -43,4 +52,21 @@ def run_publish(arguments: Any, flags: Flags) -> int:
     )
     for path in done.removed:
         sys.stdout.write(f"removed: {path}\n")
+    if done.unlisted:
+        sys.stdout.write(
+            f"{len(done.unlisted)} files of shards there are in no version, the first {done.unlisted[0]}: an attempt "
+            "was stopped, or another build is publishing; when none is, `--prune all` removes them\n"
+        )
     return EXIT_DONE
+
+
+def _bucket_errors() -> tuple[type[Exception], ...]:
+    # gcsfs tells some of what the bucket refuses by a ValueError.
+    return (ValueError, *remote_errors())
+
+
+def _with_progress(store: LocalStore, manifest: Manifest, remote: BucketFolder, prune: PruneWhat) -> Published:
+    columns = (TextColumn("publish"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        bar = progress.add_task("publish", total=sum(facts.bytes for facts in manifest.shards))
+        return publish(store, manifest.version, remote, prune=prune, told=lambda size: progress.advance(bar, size))

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from schemas.canonical import canonical_json
 from schemas.shards import sidecar_path
 from schemas.statistics import LedgerCounts
 
-MANIFEST_SCHEMA = "clipstrata.manifest/3"
+MANIFEST_SCHEMA = "clipstrata.manifest/2"
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class ShardFacts(_Model):
+class _OfShape(_Model):
+    """What is of a shape where shards are split by it; where they are not, its documents do not speak of shapes."""
+
+    shape: str = ""
+
+    @model_serializer(mode="wrap")
+    def _without_an_empty_shape(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = write(self)
+        if not self.shape:
+            del written["shape"]
+        return written
+
+
+class ShardFacts(_OfShape):
     """One shard, as a reader must find it.
 
     Attributes:
@@ -26,7 +41,6 @@ class ShardFacts(_Model):
     path: str
     tier: str
     source: str
-    shape: str = ""
     bucket: int
     bytes: int
     sha256: str
@@ -40,12 +54,11 @@ def shard_files(facts: ShardFacts) -> tuple[str, str]:
     return facts.path, sidecar_path(facts.path)
 
 
-class BucketPlan(_Model):
+class BucketPlan(_OfShape):
     """How many hash bits split the samples of a tier, source and shape into shards."""
 
     tier: str
     source: str
-    shape: str = ""
     bits: int
 
 

@@ -16,10 +16,11 @@ import pytest
 
 from curation.bucket_client import bucket_file_system
 from curation.manifests import commit_manifest, read_manifest
-from curation.published import BucketFolder, Published, publish
+from curation.published import BucketFolder, PruneWhat, Published, publish
 from curation.shard_writing import write_shard
 from curation.store import LocalStore, StoreConflict, StoreDamage
-from curation.versions import prune
+from curation.versions import prune as drop_versions
+from schemas.config_file import ConfigError
 from schemas.fetching import BucketPolicy, FetchPolicy
 from schemas.manifest import LatestPointer, Manifest
 from schemas.run import LATEST_JSON, manifest_path, media_path
@@ -29,13 +30,28 @@ from tests.curation.handoff.manifests import manifest as manifest_of
 from tests.curation.test_shard_crashes import CLIPS, CORPUS, samples
 
 
-class Shelf:
-    """A bucket in memory that notes what was done to it, and may spoil what is uploaded."""
+class Stopped(BaseException):
+    """The process is no more."""
 
-    def __init__(self, spoils: str = "") -> None:
+
+class Shelf:
+    """A bucket in memory that notes what was done to it, may spoil what is uploaded, and may be the last thing seen.
+
+    Args:
+        spoils: part of the paths whose upload writes another last byte.
+        dies_at: the step, from 0, at which the process that asks ends; a write is done by then, its answer lost.
+    """
+
+    def __init__(self, spoils: str = "", dies_at: int | None = None) -> None:
         self.objects: dict[str, bytes] = {}
         self.steps: list[tuple[str, str]] = []
         self.spoils = spoils
+        self.dies_at = dies_at
+
+    def _step(self, name: str, path: str) -> None:
+        self.steps.append((name, path))
+        if self.dies_at is not None and len(self.steps) > self.dies_at:
+            raise Stopped(name)
 
     def size(self, path: str) -> int | None:
         return len(self.objects[path]) if path in self.objects else None
@@ -44,6 +60,7 @@ class Shelf:
         return self.objects.get(path)
 
     def sha256(self, path: str) -> str:
+        self._step("read back", path)
         return hashlib.sha256(self.objects[path]).hexdigest()
 
     def upload(self, local: Path, path: str) -> None:
@@ -51,8 +68,8 @@ class Shelf:
         self.write(path, data[:-1] + b"?" if self.spoils and self.spoils in path else data)
 
     def write(self, path: str, data: bytes) -> None:
-        self.steps.append(("write", path))
         self.objects[path] = data
+        self._step("write", path)
 
     def create(self, path: str, data: bytes) -> bool:
         if path in self.objects:
@@ -61,8 +78,12 @@ class Shelf:
         return True
 
     def delete(self, path: str) -> None:
-        self.steps.append(("delete", path))
         del self.objects[path]
+        self._step("delete", path)
+
+    def written(self) -> list[str]:
+        """Return the paths that were written, in their order."""
+        return [path for name, path in self.steps if name == "write"]
 
     def list(self, folder: str) -> list[str]:
         return sorted(path for path in self.objects if path.startswith(f"{folder}/"))
@@ -85,8 +106,8 @@ def build(root: Path, texts: list[str]) -> LocalStore:
     return store
 
 
-def published(store: LocalStore, remote: object, version: int, *, pruned: bool = False) -> Published:
-    return publish(store, read_manifest(store, version), remote, prune=pruned, told=lambda size: None)  # type: ignore[arg-type]
+def published(store: LocalStore, remote: object, version: int, prune: PruneWhat = "nothing") -> Published:
+    return publish(store, version, remote, prune=prune, told=lambda size: None)  # type: ignore[arg-type]
 
 
 def files(manifest: Manifest) -> set[str]:
@@ -97,11 +118,12 @@ def test_shards_come_first_then_the_manifest_then_the_pointer(tmp_path: Path) ->
     store, shelf = build(tmp_path, ["a cat"]), Shelf()
     done = published(store, shelf, 1)
     wanted = files(read_manifest(store, 1))
-    order = [path for _, path in shelf.steps]
+    order = shelf.written()
     assert set(order[:4]) == wanted and order[4:] == [manifest_path(1), LATEST_JSON]
     assert shelf.objects == {path: store.read(path) for path in [*wanted, manifest_path(1), LATEST_JSON]}
     total_bytes = sum(store.size(path) for path in wanted)
-    assert done == Published(version=1, uploaded=4, uploaded_bytes=total_bytes, there=0, is_latest=True, removed=())
+    assert (done.uploaded, done.uploaded_bytes, done.there, done.is_latest) == (4, total_bytes, 0, True)
+    assert (done.removed, done.unlisted) == ((), ())
 
 
 def test_what_is_there_is_left_alone_and_what_was_cut_short_is_not(tmp_path: Path) -> None:
@@ -169,7 +191,7 @@ def test_a_damaged_file_of_the_run_is_not_published(suffix: str, tmp_path: Path)
     assert path not in shelf.objects and manifest_path(1) not in shelf.objects
 
 
-def test_pruning_removes_what_the_run_no_longer_has_and_nothing_of_others(tmp_path: Path) -> None:
+def test_pruning_removes_what_the_run_does_not_have_and_nothing_later(tmp_path: Path) -> None:
     store, shelf = build(tmp_path, ["a cat", "a bird", "a fish"]), Shelf()
     for version in (1, 2, 3):
         published(store, shelf, version)
@@ -177,19 +199,83 @@ def test_pruning_removes_what_the_run_no_longer_has_and_nothing_of_others(tmp_pa
     later = versions[3].model_copy(update={"version": 7})
     shelf.objects[manifest_path(7)] = later.to_bytes()
     shelf.objects["shards/clean/stock/on-its-way.tar"] = b"another builder's"
-    prune(store, keep=1)
+    drop_versions(store, keep=1)
     shelf.steps.clear()
-    done = published(store, shelf, 3, pruned=True)
+    done = published(store, shelf, 3, "versions")
     gone = (files(versions[1]) | files(versions[2])) - files(versions[3])
     assert len(gone) == 4
     assert set(done.removed) == gone | {manifest_path(1), manifest_path(2)}
-    assert set(shelf.objects) == {
-        *files(versions[3]),
-        *(manifest_path(3), manifest_path(7), LATEST_JSON, "shards/clean/stock/on-its-way.tar"),
-    }
-    # A manifest outlives its shards, so that one that was stopped is found again.
-    order = [path for _, path in shelf.steps]
-    assert order.index(manifest_path(1)) > max(order.index(path) for path in files(versions[1]) & gone)
+    kept = {*files(versions[3]), manifest_path(3), manifest_path(7), LATEST_JSON}
+    assert set(shelf.objects) == {*kept, "shards/clean/stock/on-its-way.tar"}
+    assert done.unlisted == ("shards/clean/stock/on-its-way.tar",)
+    assert (done.is_latest, LatestPointer.model_validate_json(shelf.objects[LATEST_JSON]).version) == (False, 7)
+    again = published(store, shelf, 3, "all")
+    assert (again.removed, again.unlisted) == (("shards/clean/stock/on-its-way.tar",), ())
+    assert set(shelf.objects) == kept
+
+
+def test_stopped_at_each_step_in_turn_it_ends_the_same(tmp_path: Path) -> None:
+    """A new version published over an older one that is pruned, as after a takedown."""
+    store = build(tmp_path, ["a cat", "a bird"])
+    before, undisturbed = Shelf(), Shelf()
+    published(store, before, 1)
+    drop_versions(store, keep=1)
+    undisturbed.objects = dict(before.objects)
+    published(store, undisturbed, 2, "versions")
+    assert len(undisturbed.steps) == 9 and {name for name, _ in undisturbed.steps} == {"read back", "write", "delete"}
+    for dies_at in range(len(undisturbed.steps)):
+        shelf = Shelf(dies_at=dies_at)
+        shelf.objects = dict(before.objects)
+        with pytest.raises(Stopped):
+            published(store, shelf, 2, "versions")
+        pointer = LatestPointer.model_validate_json(shelf.objects[LATEST_JSON])
+        assert hashlib.sha256(shelf.objects[pointer.path]).hexdigest() == pointer.sha256
+        shelf.dies_at = None
+        published(store, shelf, 2, "versions")
+        assert shelf.objects == undisturbed.objects, dies_at
+
+
+def test_what_no_version_lists_is_read_back_before_it_is_trusted(tmp_path: Path) -> None:
+    store, shelf = build(tmp_path, ["a cat"]), Shelf()
+    path = sorted(files(read_manifest(store, 1)))[1]
+    shelf.objects[path] = store.read(path)[:-1] + b"?"
+    assert published(store, shelf, 1).uploaded == 4
+    assert shelf.objects[path] == store.read(path)
+
+
+class Pruned(Shelf):
+    """Another builder removes a shard that it believes nobody needs, before this one's manifest is there."""
+
+    def create(self, path: str, data: bytes) -> bool:
+        del self.objects[next(name for name in sorted(self.objects) if name.endswith(".tar"))]
+        return super().create(path, data)
+
+
+def test_what_another_builder_removed_meanwhile_is_brought_again(tmp_path: Path) -> None:
+    store, shelf = build(tmp_path, ["a cat"]), Pruned()
+    assert published(store, shelf, 1).uploaded == 4
+    assert all(shelf.objects[path] == store.read(path) for path in files(read_manifest(store, 1)))
+
+
+@pytest.mark.parametrize(("version", "refused"), [(1, False), (7, True)])
+def test_a_version_there_that_cannot_be_read(version: int, refused: bool, tmp_path: Path) -> None:
+    store, shelf = build(tmp_path, ["a cat", "a bird"]), Shelf()
+    drop_versions(store, keep=1)
+    shelf.objects[manifest_path(version)] = b"{}"
+    if refused:
+        with pytest.raises(ConfigError, match=r"manifests/v000007\.json at the address cannot be read"):
+            published(store, shelf, 2, "versions")
+    else:
+        assert published(store, shelf, 2, "versions").removed == (manifest_path(1),)
+
+
+def test_a_manifest_is_published_as_it_stands_in_the_run(tmp_path: Path) -> None:
+    store, shelf = build(tmp_path, ["a cat"]), Shelf()
+    data = store.read(manifest_path(1)).replace(b"\n", b"\n ")
+    store.write(manifest_path(1), data)
+    published(store, shelf, 1)
+    assert shelf.objects[manifest_path(1)] == data
+    assert LatestPointer.model_validate_json(shelf.objects[LATEST_JSON]).sha256 == hashlib.sha256(data).hexdigest()
 
 
 class Precondition(BaseHTTPRequestHandler):

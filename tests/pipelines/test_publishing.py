@@ -99,6 +99,15 @@ def test_an_address_that_is_no_bucket_is_refused(address: str, run: Run, capsys:
     assert "allowed: s3://BUCKET/FOLDER, gs://BUCKET/FOLDER" in capsys.readouterr().err
 
 
+def test_a_bucket_that_refuses_says_how_to_mend_it(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    with environment(AWS_SECRET_ACCESS_KEY="wrong"):
+        assert main(["publish", str(run.root), ADDRESS]) == 2
+    told = capsys.readouterr().err
+    assert f"ADDRESS is {ADDRESS}" in told and "a bucket that this machine's keys may write to" in told
+    assert main(["publish", str(run.root), "s3://nowhere/tiny"]) == 2
+    assert "ADDRESS is s3://nowhere/tiny" in capsys.readouterr().err
+
+
 def test_a_version_that_is_not_there_is_refused(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["publish", str(run.root), ADDRESS, "--version", "9"]) == 2
     assert "version 9 is not in this run" in capsys.readouterr().err
