@@ -84,7 +84,7 @@ bench-duplicates: $(STAMP)  ## planted copies and hard negatives, found by clips
 	@$(BIN)/python -m benchmarks.copies.measure --work $(OUT)-copies-again --size real --spans-seed 1 --table tune
 	@$(BIN)/python -m benchmarks.survivors --runs 1
 	@$(BIN)/python -m benchmarks.perceptual
-	@$(BIN)/python -m benchmarks.semantic --clips 250000
+	@$(BIN)/python -m benchmarks.semantic
 
 .PHONY: bench-shards
 bench-shards: $(STAMP)  ## writing shards against tar, reading them against webdataset, time to the first sample (a few minutes)
