@@ -1,8 +1,7 @@
 """Perceptual duplicates: copies of clips by their frame hashes and the order of these in time.
 
 In a job: `post` for each group of clips; the postings of a key together to `collide`; candidates with the signatures
-of both clips to `verify`. In memory: `find_pairs`, which does the three. Of a group of copies too large for all to
-be compared with all, `two_steps` leads from those found to those that are missing.
+of both clips to `verify`. In memory: `find_pairs`, which does the three.
 """
 
 from __future__ import annotations
@@ -28,7 +27,6 @@ __all__ = [
     "find_pairs",
     "pack_signatures",
     "post",
-    "two_steps",
     "verify",
 ]
 
@@ -109,48 +107,6 @@ def verify(
     enough = np.flatnonzero(_overlaps(close, options))
     laid = _best(first, second, laid.take(enough), close.take(enough))
     return _judged(first, second, laid, options)
-
-
-def two_steps(copies: Copies, chosen: Ints) -> Candidates:
-    """Return candidates of chosen clips with the copies of their copies, and the offset that leads there.
-
-    A group of more copies than a bucket may have is joined through a few of its clips. Whoever keeps another clip of it
-    finds its copies among these candidates, by `verify`.
-
-    Args:
-        chosen: numbers of clips, each once.
-    """
-    one = np.concatenate([copies.first, copies.second])
-    other = np.concatenate([copies.second, copies.first])
-    offset = np.concatenate([copies.offset, -copies.offset])
-    order = np.lexsort((other, one))
-    one, other, offset = one[order], other[order], offset[order]
-    near, counts = _edges_of(one, np.unique(chosen))
-    from_clip, through, so_far = np.repeat(np.unique(chosen), counts), other[near], offset[near]
-    far, counts = _edges_of(one, through)
-    start, end, whole = np.repeat(from_clip, counts), other[far], np.repeat(so_far, counts) + offset[far]
-    known = _pair_keys(start, end, one, other)
-    fresh = np.flatnonzero((start != end) & ~known)
-    start, end, whole = start[fresh], end[fresh], whole[fresh]
-    turned = start > end
-    whole = np.where(turned, -whole, whole).astype(np.int32)
-    return unique_candidates([Candidates(np.minimum(start, end), np.maximum(start, end), whole)])
-
-
-def _edges_of(one: Ints, clips: Ints) -> tuple[Ints, Ints]:
-    """Return the places of clips' edges in the sorted ends of edges, clip by clip, and how many each has."""
-    low, high = (np.searchsorted(one, clips, side=side) for side in ("left", "right"))
-    counts = high - low
-    within = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.repeat(low, counts) + within, counts
-
-
-def _pair_keys(start: Ints, end: Ints, one: Ints, other: Ints) -> NDArray[np.bool_]:
-    """Return which pairs (start, end) are among the sorted pairs (one, other)."""
-    clips = np.unique(np.concatenate([one, other]))
-    wanted = np.searchsorted(clips, start) * len(clips) + np.searchsorted(clips, end)
-    held = np.searchsorted(clips, one) * len(clips) + np.searchsorted(clips, other)
-    return np.isin(wanted, held)
 
 
 def _best(first: Side, second: Side, laid: Laid, close: Fit) -> Laid:
