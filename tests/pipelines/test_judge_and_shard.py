@@ -13,6 +13,8 @@ import webdataset as wds
 
 from curation.manifests import commit_manifest, manifest_versions, read_manifest
 from curation.verify import verify_run
+from curation.verify_report import VerifyReport
+from curation.verify_shards import verify_shards
 from pipelines.engine import EngineOptions
 from pipelines.run_folder import Run, open_run
 from pipelines.stages import StageNotReady, judge, shard
@@ -112,6 +114,12 @@ def test_clips_of_a_shape_lie_together_where_asked_for(run: Run) -> None:
         (facts.tier, facts.source, facts.shape) for facts in manifest.shards
     }
     assert verify_run(changed.store, changed.config).problems == []
+    elsewhere = [facts.model_copy(update={"shape": "720p_1x1_1s"}) for facts in manifest.shards[:1]]
+    report = VerifyReport()
+    wrong = manifest.model_copy(update={"shards": (*elsewhere, *manifest.shards[1:])})
+    verify_shards(changed.store, [wrong], "mean", report)
+    shape = manifest.shards[0].shape
+    assert report.problems and all(f" {shape} bucket 0" in problem for problem in report.problems)
 
 
 def test_clean_wins_over_noisy_among_equal_clips(run: Run) -> None:
