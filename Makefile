@@ -78,13 +78,14 @@ bench-judge: $(STAMP)  ## judging ten million pairs against one DuckDB script, a
 	@$(BIN)/python -m benchmarks.tiers $(OUT)
 
 .PHONY: bench-duplicates
-bench-duplicates: $(STAMP)  ## planted copies and hard negatives, found by clipstrata and by other ways (half an hour)
-	@$(BIN)/python -m benchmarks.copies.measure --work $(OUT)-copies --size full \
-		$(if $(OTHER_VIDEOS),--other-videos $(OTHER_VIDEOS))
-	@$(BIN)/python -m benchmarks.copies.measure --work $(OUT)-copies-again --size real --spans-seed 1 --table tune
-	@$(BIN)/python -m benchmarks.survivors --runs 1
-	@$(BIN)/python -m benchmarks.perceptual
-	@$(BIN)/python -m benchmarks.semantic
+bench-duplicates: $(STAMP)  ## planted copies and hard negatives, found by clipstrata and by other ways; each to its end (half an hour)
+	@failed=; run() { $(BIN)/python -m "$$@" || failed="$$failed $$1"; }; \
+	run benchmarks.copies.measure --work $(OUT)-copies --size full $(if $(OTHER_VIDEOS),--other-videos $(OTHER_VIDEOS)); \
+	run benchmarks.copies.measure --work $(OUT)-copies-again --size real --spans-seed 1 --table tune; \
+	run benchmarks.survivors --runs 1; \
+	run benchmarks.perceptual; \
+	run benchmarks.semantic; \
+	test -z "$$failed" || { echo "over a target:$$failed"; exit 1; }
 
 .PHONY: bench-shards
 bench-shards: $(STAMP)  ## writing shards against tar, reading them against webdataset, time to the first sample (a few minutes)
