@@ -18,7 +18,6 @@ from pathlib import Path
 
 import polars as pl
 
-from curation.manifests import read_manifest, read_pointer
 from curation.store import LocalStore
 from curation.verify import verify_run
 from pipelines.engine import EngineOptions
@@ -26,13 +25,13 @@ from pipelines.run_folder import Run, open_run, read_run
 from pipelines.stages import judge, shard
 from pipelines.watching import Watcher
 from schemas.corpus import CorpusConfig
-from schemas.manifest import Manifest
+from training.data import read_run_manifest
 
 
 def packed_small(root: Path, shards: int) -> Run:
     """Pack a run anew into at least so many shards, as far as its samples go."""
     config = CorpusConfig.model_validate(read_run(root).config)
-    most = max(1, 4 * sum(facts.samples for facts in latest(root).shards) // shards)
+    most = max(1, 4 * sum(facts.samples for facts in read_run_manifest(root).shards) // shards)
     while True:
         # The buckets of a tier and source are halved together until the fullest fits, so most are about half full.
         options = config.shards.model_copy(update={"max_samples": most})
@@ -41,15 +40,6 @@ def packed_small(root: Path, shards: int) -> Run:
         if len(manifest.shards) >= shards or most == 1:
             return run
         most = max(1, most // 2)
-
-
-def latest(root: Path) -> Manifest:
-    """Return the newest manifest of a run."""
-    store = LocalStore(root)
-    pointer = read_pointer(store)
-    if pointer is None:
-        raise ValueError(f"{root} holds no manifest; allowed: a finished run, of `clipstrata build` or `demo`")
-    return read_manifest(store, pointer.version)
 
 
 def clip_ids(root: Path, clips: int, seed: int = 0) -> list[str]:
@@ -76,12 +66,12 @@ def main() -> int:
     root = arguments.work / "run"
     shutil.copytree(arguments.run, root)
     packed_small(root, arguments.shards)
-    before, ids = latest(root), arguments.work / "ids.txt"
+    before, ids = read_run_manifest(root), arguments.work / "ids.txt"
     ids.write_text("".join(f"clip:{clip}\n" for clip in clip_ids(root, arguments.clips)))
     started = time.perf_counter()
     command = [sys.executable, "-m", "beam_runner", "takedown", str(root), "--ids", str(ids)]
     subprocess.run(command, check=True)
-    seconds, after = time.perf_counter() - started, latest(root)
+    seconds, after = time.perf_counter() - started, read_run_manifest(root)
     kept = {(facts.path, facts.sha256) for facts in before.shards}
     written = [facts for facts in after.shards if (facts.path, facts.sha256) not in kept]
     total_bytes = sum(facts.bytes for facts in before.shards)

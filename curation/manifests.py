@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Protocol
+
 from pydantic import ValidationError
 
 from curation.store import Store
@@ -11,8 +14,14 @@ from schemas.manifest import MANIFEST_SCHEMA, LatestPointer, Manifest
 from schemas.run import LATEST_JSON, MANIFEST_NAME, manifest_path
 
 
-def manifest_versions(store: Store) -> list[int]:
-    """Return the versions on disk, ascending."""
+class Listing(Protocol):
+    """What tells its files: a store, or a folder of a bucket."""
+
+    def list(self, folder: str) -> Iterable[str]: ...
+
+
+def manifest_versions(store: Listing) -> list[int]:
+    """Return the versions that are there, ascending."""
     matches = (MANIFEST_NAME.fullmatch(path) for path in store.list("manifests"))
     return sorted(int(match.group(1)) for match in matches if match)
 

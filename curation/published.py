@@ -20,12 +20,14 @@ from curation.store import COPY_CHUNK_BYTES, LocalStore, StoreConflict, StoreDam
 from schemas.canonical import sha256_hex
 from schemas.config_file import ConfigError
 from schemas.manifest import LatestPointer, Manifest, ShardFacts, shard_files
-from schemas.run import LATEST_JSON, MANIFEST_NAME, manifest_path
+from schemas.run import LATEST_JSON, manifest_path
 from schemas.shards import sidecar_path
 
 SHARDS_FOLDER = "shards"
 # Objects that are uploaded at a time.
 UPLOADS = 4
+# How often the pointer is looked at: it is written once, unless others publish meanwhile.
+POINTER_TURNS = 8
 
 
 class Remote(Protocol):
@@ -245,9 +247,12 @@ def _point(remote: Remote) -> int:
     """Let the pointer name the newest version there is; returns which.
 
     It is looked at again after it was written, so that of two builders the last one to write has seen both versions.
+
+    Raises:
+        StoreConflict: versions come and go, so that it never names the newest one.
     """
-    while True:
-        newest = _versions(remote)[-1]
+    for _ in range(POINTER_TURNS):
+        newest = max(manifest_versions(remote), default=0)
         path = manifest_path(newest)
         data = remote.read(path)
         if data is None:
@@ -256,6 +261,9 @@ def _point(remote: Remote) -> int:
         if remote.read(LATEST_JSON) == pointer:
             return newest
         remote.write(LATEST_JSON, pointer)
+    raise StoreConflict(
+        f"{LATEST_JSON}: others publish and prune at the same address; publish again when they are done"
+    )
 
 
 def _prune(remote: Remote, kept: Collection[int], newest: int) -> list[str]:
@@ -300,7 +308,7 @@ def _unlisted(remote: Remote) -> list[str]:
 def _known(remote: Remote) -> dict[int, Manifest | None]:
     """Return version -> its manifest, None for one that cannot be read."""
     found: dict[int, Manifest | None] = {}
-    for version in _versions(remote):
+    for version in manifest_versions(remote):
         data = remote.read(manifest_path(version))
         if data is not None:
             found[version] = _parsed(version, data)
@@ -312,11 +320,6 @@ def _parsed(version: int, data: bytes) -> Manifest | None:
         return parse_manifest(manifest_path(version), data)
     except ConfigError:
         return None
-
-
-def _versions(remote: Remote) -> list[int]:
-    matches = (MANIFEST_NAME.fullmatch(path) for path in remote.list("manifests"))
-    return sorted(int(match.group(1)) for match in matches if match)
 
 
 def _files(manifest: Manifest | None) -> set[str]:

@@ -144,7 +144,7 @@ def _check(path: Path, pieces: Sequence[Piece], store: Store) -> None:
     """Read a tar back and compare each piece with what it must be.
 
     Raises:
-        MediaDamaged: a clip is not the one in the store's name, and that of the store is not either.
+        MediaDamaged: a clip is not what its name says, in the tar as in the store.
         StoreDamage: a piece reads back as something else than was written, or the file has another length.
     """
     end = pieces[-1].start + pieces[-1].size

@@ -33,7 +33,7 @@ def run_publish(arguments: Any, flags: Flags) -> int:
     pointer = read_pointer(store)
     if pointer is None:
         raise ConfigError(f"RUN is {arguments.run_folder}: it holds no finished shards; run `clipstrata build` first")
-    manifest = wanted_version(store, arguments.version or pointer.version)
+    manifest = wanted_version(store, pointer.version if arguments.version is None else arguments.version)
     remote = BucketFolder(address, bucket_file_system(scheme, CorpusConfig.model_validate(state.config).fetch))
     try:
         done = _with_progress(store, manifest, remote, arguments.prune)

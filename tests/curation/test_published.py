@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ import pytest
 
 from curation.bucket_client import bucket_file_system
 from curation.manifests import commit_manifest, read_manifest
-from curation.published import BucketFolder, PruneWhat, Published, publish
+from curation.published import BucketFolder, PruneWhat, Published, Remote, publish
 from curation.shard_writing import write_shard
 from curation.store import LocalStore, StoreConflict, StoreDamage
 from curation.versions import prune as drop_versions
@@ -106,8 +107,8 @@ def build(root: Path, texts: list[str]) -> LocalStore:
     return store
 
 
-def published(store: LocalStore, remote: object, version: int, prune: PruneWhat = "nothing") -> Published:
-    return publish(store, version, remote, prune=prune, told=lambda size: None)  # type: ignore[arg-type]
+def published(store: LocalStore, remote: Remote, version: int, prune: PruneWhat = "nothing") -> Published:
+    return publish(store, version, remote, prune=prune, told=lambda size: None)
 
 
 def files(manifest: Manifest) -> set[str]:
@@ -257,6 +258,18 @@ def test_what_another_builder_removed_meanwhile_is_brought_again(tmp_path: Path)
     assert all(shelf.objects[path] == store.read(path) for path in files(read_manifest(store, 1)))
 
 
+class Restless(Shelf):
+    """Others write their own pointer after each of ours."""
+
+    def read(self, path: str) -> bytes | None:
+        return b"another" if path == LATEST_JSON else super().read(path)
+
+
+def test_a_pointer_that_others_keep_moving_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StoreConflict, match="others publish and prune"):
+        published(build(tmp_path, ["a cat"]), Restless(), 1)
+
+
 @pytest.mark.parametrize(("version", "refused"), [(1, False), (7, True)])
 def test_a_version_there_that_cannot_be_read(version: int, refused: bool, tmp_path: Path) -> None:
     store, shelf = build(tmp_path, ["a cat", "a bird"]), Shelf()
@@ -322,8 +335,6 @@ class Precondition(BaseHTTPRequestHandler):
 
 @contextmanager
 def gs_folder() -> Iterator[BucketFolder]:
-    import os
-
     with gs_server("corpora", {"corpora/here": b"x"}):
         port = int(os.environ["STORAGE_EMULATOR_HOST"].rsplit(":", 1)[1])
         server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Precondition, port))
