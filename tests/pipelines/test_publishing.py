@@ -108,6 +108,7 @@ def test_a_bucket_that_refuses_says_how_to_mend_it(run: Run, capsys: pytest.Capt
     assert "ADDRESS is s3://nowhere/tiny" in capsys.readouterr().err
 
 
-def test_a_version_that_is_not_there_is_refused(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["publish", str(run.root), ADDRESS, "--version", "9"]) == 2
-    assert "version 9 is not in this run" in capsys.readouterr().err
+@pytest.mark.parametrize("version", ["9", "0"])
+def test_a_version_that_is_not_there_is_refused(version: str, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["publish", str(run.root), ADDRESS, "--version", version]) == 2
+    assert f"version {version} is not in this run" in capsys.readouterr().err
