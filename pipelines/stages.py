@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -100,14 +99,14 @@ def ingest(
     clear(run.root, "ingest")
     job = IngestJob(
         config=config,
-        root=str(run.root),
+        root=run.store.address,
         facts=facts,
         frames=scoring.plan,
         scorer=scorer,
         scoring=scoring,
         folder=folder,
         reach=reach,
-        grouping=Grouping(config=config, root=str(run.root), folder=f"tmp/{SPOOLED}", key=new_key()),
+        grouping=Grouping(config=config, root=run.store.address, folder=f"tmp/{SPOOLED}", key=new_key()),
         stored=stored,
     )
     with watcher.watch(run.root, "ingest"):
@@ -118,7 +117,7 @@ def ingest(
     check_rows(read, commits)
     drop_stale_units(run, commits)
     if not config.scorer.keep_frames:
-        shutil.rmtree(run.root / "frames", ignore_errors=True)
+        run.store.clear("frames")
     outputs = ingest_outputs(run.store, scorer, names)
     fingerprint = chain_fingerprint("ingest", "", facts=facts.document(), scoring=scorer.scoring, units=names)
     seconds = time.monotonic() - started
@@ -208,7 +207,9 @@ def _scoring(run: Run) -> tuple[ScorerFacts, ScoringOptions]:
         dtype=numerics.dtype,
         digest=digest,
     )
-    return facts, ScoringOptions(root=str(run.root), scorer=spec, plan=frames, prompt=wanted.prompt, top_k=wanted.top_k)
+    return facts, ScoringOptions(
+        root=run.store.address, scorer=spec, plan=frames, prompt=wanted.prompt, top_k=wanted.top_k
+    )
 
 
 def _numerics(device: str, dtype: str) -> Numerics:
@@ -222,7 +223,7 @@ def _numerics(device: str, dtype: str) -> Numerics:
 
 
 def _commits(run: Run, scorer: ScorerFacts, names: list[str]) -> list[UnitCommit]:
-    units = ScoredUnits(root=str(run.root), scoring=scorer.scoring, names=tuple(names))
+    units = ScoredUnits(root=run.store.address, scoring=scorer.scoring, names=tuple(names))
     return [units.read(name) for name in names]
 
 
@@ -320,7 +321,7 @@ def _read_scratch(run: Run, folder: str) -> dict[str, Any]:
 
 
 def _write_statistics(run: Run, commits: list[UnitCommit], folder: str) -> Statistics:
-    tables = whole_tables(read_tables(str(run.root), folder))
+    tables = whole_tables(read_tables(run.store.address, folder))
     counted = Counted(tables=tables, ledgers=sum_ledgers(commits, run.config))
     found = DuplicateSummary.model_validate_json(run.store.read(DUPLICATES_JSON))
     statistics = build_statistics(run.config, counted, scorer_facts(run), found)
