@@ -87,6 +87,14 @@ bench-duplicates: $(STAMP)  ## planted copies and hard negatives, found by clips
 	run benchmarks.semantic; \
 	test -z "$$failed" || { echo "over a target:$$failed"; exit 1; }
 
+.PHONY: bench-costs
+bench-costs: $(STAMP)  ## the rates of `clipstrata plan`, fitted to eight builds and asked of three others (a quarter of an hour)
+	@$(BIN)/python -m benchmarks.costs --work $(OUT)-costs
+
+.PHONY: bench-hot-keys
+bench-hot-keys: $(STAMP)  ## one source with 99 % of the clips against an even spread (a few minutes)
+	@$(BIN)/python -m benchmarks.hot_keys --work $(OUT)-hot-keys
+
 .PHONY: bench-shards
 bench-shards: $(STAMP)  ## writing shards against tar, reading them against webdataset, time to the first sample (a few minutes)
 	@$(BIN)/python -m benchmarks.shards --work $(OUT)-shards

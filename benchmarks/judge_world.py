@@ -7,7 +7,7 @@ copies of another sample's, and 0.2 % of the samples of a source are told by two
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -49,12 +49,18 @@ class WorldSize:
         samples: of each source, told twice or not.
         texts: of each sample.
         unit_samples: of each unit, about.
+        each: samples of each source, where they are not equal; at most `samples`.
     """
 
     sources: int
     samples: int
     texts: int = 3
     unit_samples: int = 5_000
+    each: tuple[int, ...] = ()
+
+    def rows_of(self, source: int) -> int:
+        """Return how many samples a source has, by its place."""
+        return self.each[source] if self.each else self.samples
 
 
 def world_config(size: WorldSize, folder: Path, **judging: object) -> CorpusConfig:
@@ -79,8 +85,9 @@ def make_run(size: WorldSize, config: CorpusConfig, root: Path, seed: int = 0) -
     rng = np.random.default_rng(seed)
     media = _letters(rng, size.samples, 64, _HEX)
     names = []
-    for source in config.sources:
-        for name, samples in _units(size, source.name, media, rng):
+    for place, source in enumerate(config.sources):
+        own = replace(size, samples=size.rows_of(place))
+        for name, samples in _units(own, source.name, media.head(own.samples), rng):
             _write_unit(run, name, source.name, samples, _pairs(samples, size.texts, rng))
             names.append(name)
     run.note_scorer(SCORER)
