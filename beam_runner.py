@@ -401,7 +401,7 @@ def _build(config: Any, out: Path, command: str, flags: tuple[str, ...]) -> int:
     from pipelines.engine import EngineOptions
 
     stages = ALL_STAGES if command == "build" else (command,)
-    return _print_build(build(config, out, EngineOptions(flags=flags), stages=stages))
+    return _print_build(build(config, out, EngineOptions(flags=flags, root=str(out)), stages=stages))
 
 
 def _print_build(result: Any) -> int:
@@ -432,7 +432,7 @@ def run_replay(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
     from pipelines.engine import EngineOptions
     from pipelines.replay import replay
 
-    result = replay(arguments.run_folder, arguments.reason, EngineOptions(flags=flags))
+    result = replay(arguments.run_folder, arguments.reason, EngineOptions(flags=flags, root=str(arguments.run_folder)))
     code = EXIT_DONE if result.built is None else _print_build(result.built)
     print_replay(Console(), result.marked.spans, result.before, result.after)
     return code
