@@ -154,6 +154,12 @@ def _add_job_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
         if name != "ingest":
             words = "cuts that a run's page exported, in place of the corpus file's"
             job.add_argument("--cuts", type=Path, default=None, metavar="FILE", help=words)
+    words = (
+        "send the ingest to Dataflow and wait for nothing; `build` takes up what it did. Beam's options follow after --"
+    )
+    submit = add("submit", inspecting("run_submit", "pipelines.submitting"), words, takes_beam_flags=True)
+    submit.add_argument("corpus", type=Path, metavar="CORPUS.yaml")
+    submit.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder, which workers can reach")
     replay = add("replay", run_replay, "a run's rejects again, and only those", takes_beam_flags=True)
     replay.add_argument("run_folder", type=Path, metavar="RUN")
     replay.add_argument("--reason", default=None, metavar="CODE", help="default: all that a second attempt may cure")

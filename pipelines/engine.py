@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
 
 from pipelines.dataflow import DataflowOptionsError, dataflow_flags, is_dataflow, scoring_hints
@@ -120,6 +120,11 @@ def running(options: EngineOptions) -> Iterator[beam.Pipeline]:
     # two, and so do its worker threads: elements that are being written then are lost or torn, and a job loses rows
     # without a word. At 0 a stream is flushed by size alone, by the thread that writes. There is no option for it.
     worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = 0
+    if options.to_beam().view_as(GoogleCloudOptions).template_location:
+        raise EngineOptionsError(
+            "--template_location is given: a run is several jobs, each of which stands on the last; allowed: none, or "
+            "`clipstrata submit`, which sends one"
+        )
     with open_pipeline(options) as pipeline:
         yield pipeline
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from pipelines.engine import EngineOptions, EngineOptionsError, running
 from pipelines.ingest import IngestJob, run_ingest
 from pipelines.run_folder import open_run
 from pipelines.stages import ingest_job
+from pipelines.submitting import submit
 from pipelines.watching import Watcher
 from schemas.corpus import CorpusConfig, load_corpus
 from tests.bucket_servers import environment, gs_server
@@ -38,6 +40,7 @@ pytestmark = pytest.mark.slow
 IMAGE = "europe-west4-docker.pkg.dev/my-project/repo/clipstrata:0.1.0-gpu"
 # Where the run would lie; what is run here writes to a folder, which stands in for it.
 ROOT = "gs://lab/run"
+TEMPLATE = "gs://lab/template_launches/1/job_object"
 CANARY = "canary-secret"
 ASKED = (
     f"--sdk_container_image={IMAGE}",
@@ -102,9 +105,13 @@ def submitted(corpus: CorpusConfig, tmp_path_factory: pytest.TempPathFactory) ->
             run_ingest(job, EngineOptions(flags=(*DRY, *ASKED), root=ROOT))
             assert service.jobs == [] and not fsspec.filesystem("gs", token="anon").find("lab")
             run_ingest(job, EngineOptions(flags=(*service.flags(), *ASKED), root=ROOT))
+            again = EngineOptions(flags=(*service.flags(), *ASKED, f"--template_location={TEMPLATE}"), root=ROOT)
+            assert submit(corpus, folder / "templated", again) == TEMPLATE
+            sent = submit(corpus, folder / "sent", EngineOptions(flags=(*service.flags(), *ASKED), root=ROOT))
+            assert sent == "job-2"
         bucket = fsspec.filesystem("gs", token="anon")
         staged = {name: bucket.cat_file(name) for name in bucket.find("lab")}
-        body = service.jobs[-1]
+        body = service.jobs[0]
         url = body["environment"]["sdkPipelineOptions"]["options"]["pipelineUrl"].removeprefix("gs://")
         graph = beam_runner_api_pb2.Pipeline.FromString(staged[url])
         yield Submitted(job, body, graph, staged[url], service, staged, key)
@@ -113,10 +120,10 @@ def submitted(corpus: CorpusConfig, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def test_one_job_is_created_with_the_service_account(submitted: Submitted) -> None:
-    assert len(submitted.service.jobs) == 1
+    assert [job["name"] for job in submitted.service.jobs] == ["ingest-tiny"] * 2, "one that waits and one that is sent"
     assert submitted.service.authorizations == {"Bearer fake-token"}, "without a library Beam goes on as nobody"
     posted = [line.split()[1] for line in submitted.service.raw if line.startswith("POST")]
-    assert [path.split("?")[0] for path in posted] == ["/v1b3/projects/my-project/locations/europe-west4/jobs"]
+    assert {path.split("?")[0] for path in posted} == {"/v1b3/projects/my-project/locations/europe-west4/jobs"}
 
 
 def test_the_body_says_what_was_asked_for(submitted: Submitted) -> None:
@@ -137,9 +144,33 @@ def test_the_body_says_what_was_asked_for(submitted: Submitted) -> None:
 
 
 def test_nothing_but_the_graph_is_staged(submitted: Submitted) -> None:
-    assert [name.rsplit("/", 1)[1] for name in submitted.staged] == ["pipeline.pb"], "workers install nothing"
+    names = sorted(name.rsplit("/", 1)[1] for name in submitted.staged)
+    assert names == ["job_object", *["pipeline.pb"] * 3], "workers install nothing"
     assert submitted.environment["workerPools"][0].get("packages", []) == []
     assert submitted.options["pipelineProtoHash"] == hashlib.sha256(submitted.graph_bytes).hexdigest()
+
+
+def test_a_template_is_written_in_place_of_a_job(submitted: Submitted) -> None:
+    """As the launcher of a Flex Template asks for it: it sends what lies there itself."""
+    template = json.loads(submitted.staged[TEMPLATE.removeprefix("gs://")])
+    assert (template["name"], template["labels"]) == (submitted.body["name"], submitted.body["labels"])
+    options = template["environment"]["sdkPipelineOptions"]["options"]
+    graph = submitted.staged[options["pipelineUrl"].removeprefix("gs://")]
+    assert options["pipelineProtoHash"] == hashlib.sha256(graph).hexdigest()
+    steps = beam_runner_api_pb2.Pipeline.FromString(graph).components.transforms
+    assert len(steps) == len(submitted.graph.components.transforms)
+
+
+def test_a_template_holds_no_whole_run_and_another_engine_is_not_sent_to(corpus: CorpusConfig, tmp_path: Path) -> None:
+    engine = EngineOptions(flags=(*DRY, *ASKED, f"--template_location={TEMPLATE}"), root=ROOT)
+    with (
+        pytest.raises(EngineOptionsError, match="--template_location is given: a run is several jobs"),
+        running(engine),
+    ):
+        pass
+    with pytest.raises(EngineOptionsError, match="submit is for an engine that goes on by itself"):
+        submit(corpus, tmp_path / "run", IN_PROCESS)
+    assert not (tmp_path / "run").exists()
 
 
 def test_no_secret_travels(submitted: Submitted) -> None:
