@@ -43,7 +43,7 @@ class ScoringHardware(PipelineOptions):
     def _add_argparse_args(cls, parser: Any) -> None:
         parser.add_argument(
             "--scoring_accelerator",
-            help="GPU of the scoring step's workers, as type:nvidia-l4;count:1;install-nvidia-driver",
+            help="GPU of the scoring step's workers, as type:nvidia-tesla-t4;count:1;install-nvidia-driver",
         )
         parser.add_argument("--scoring_min_ram", help="memory of the scoring step's workers, as 16GB")
 
