@@ -32,8 +32,8 @@ _PLACE = re.compile(r"gs://[a-z0-9][-_a-z0-9.]+[a-z0-9]/\S+")
 _CORES = re.compile(r"custom-(\d+)-\d+|-(\d+)(?:-lssd|-metal)?$")
 
 
-class DataflowOptionsError(ValueError):
-    """What a job on Dataflow needs is missing, or cannot work there."""
+class EngineOptionsError(ValueError):
+    """A flag for Beam is not one of its options, or the engine cannot work with what was given."""
 
 
 class ScoringHardware(PipelineOptions):
@@ -54,8 +54,23 @@ def is_dataflow(options: PipelineOptions) -> bool:
     return runner.lower() in ("dataflow", "dataflowrunner") or runner.endswith(".DataflowRunner")
 
 
+def hints_for(options: PipelineOptions, device: str) -> dict[str, str]:
+    """Return Beam's resource hints for a model on a device.
+
+    Raises:
+        EngineOptionsError: a GPU is asked for, and the model would not use it.
+    """
+    hints = scoring_hints(options)
+    if "accelerator" in hints and device == "cpu":
+        raise EngineOptionsError(
+            f"--scoring_accelerator is {hints['accelerator']}, and the scorer computes on cpu: the GPU would "
+            "stay idle; write `scorer: {device: cuda, dtype: float32}` into the corpus file, or leave the option out"
+        )
+    return hints
+
+
 def scoring_hints(options: PipelineOptions) -> dict[str, str]:
-    """Return Beam's resource hints for the step that holds the model; none unless they were asked for."""
+    """Return the hints that were asked for."""
     wanted = options.view_as(ScoringHardware)
     hints = {"accelerator": wanted.scoring_accelerator, "min_ram": wanted.scoring_min_ram}
     return {name: value for name, value in hints.items() if value}
@@ -68,7 +83,7 @@ def dataflow_flags(flags: Sequence[str], root: str) -> list[str]:
         root: the run; empty where there is none.
 
     Raises:
-        DataflowOptionsError: something is missing or cannot work.
+        EngineOptionsError: something is missing or cannot work.
     """
     given = PipelineOptions(list(flags))
     _check(given, root)
@@ -98,7 +113,7 @@ def _check(given: PipelineOptions, root: str) -> None:
         if place and not _PLACE.fullmatch(place)
     ]
     if problems:
-        raise DataflowOptionsError("\n  ".join(["Dataflow cannot run this job:", *problems, "see docs/dataflow.md"]))
+        raise EngineOptionsError("\n  ".join(["Dataflow cannot run this job:", *problems, "see docs/dataflow.md"]))
 
 
 def _defaults(given: PipelineOptions, root: str) -> list[str]:

@@ -11,7 +11,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
 
-from pipelines.dataflow import DataflowOptionsError, dataflow_flags, is_dataflow, scoring_hints
+from pipelines.dataflow import EngineOptionsError, dataflow_flags, is_dataflow, scoring_hints
 
 EMBEDDED_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 # Names that mean the embedded runner. Plain DirectRunner would first try to download another runner.
@@ -19,10 +19,6 @@ _EMBEDDED_NAMES = ("DirectRunner", "FnApiRunner", EMBEDDED_RUNNER)
 _THREADS = "multi_threading"
 # Engines show a job's options to whoever may look at it, and keep them with it.
 _SECRET_OPTIONS = ("s3_access_key_id", "s3_secret_access_key", "s3_session_token", "azure_connection_string")
-
-
-class EngineOptionsError(ValueError):
-    """A flag for Beam is not one of its options, or the engine cannot work with what was given."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +51,7 @@ class EngineOptions:
         options = PipelineOptions(list(self.flags))
         if is_dataflow(options):
             _check_secrets(self.flags)
-            return self._for_dataflow()
+            return PipelineOptions(dataflow_flags(self.flags, self.root))
         if scoring_hints(options):
             raise EngineOptionsError(
                 "--scoring_accelerator and --scoring_min_ram are asked for, and only Dataflow fits workers to a step; "
@@ -67,12 +63,6 @@ class EngineOptions:
             return options
         kept = [flag for flag in self.flags if not flag.startswith("--runner")]
         return PipelineOptions([*self._embedded_flags(), *kept])
-
-    def _for_dataflow(self) -> PipelineOptions:
-        try:
-            return PipelineOptions(dataflow_flags(self.flags, self.root))
-        except DataflowOptionsError as error:
-            raise EngineOptionsError(str(error)) from error
 
     def _embedded_flags(self) -> list[str]:
         workers = os.cpu_count() or 1

@@ -24,7 +24,7 @@ from curation.score_cache import ScoreCache
 from curation.scorers import OpenClipScorer, Scorer, load_open_clip
 from curation.scoring import TOP_K
 from curation.store import LocalStore
-from pipelines.dataflow import scoring_hints
+from pipelines.dataflow import hints_for
 
 NAMESPACE = "scoring"
 
@@ -196,5 +196,6 @@ class ScoreBatches(beam.PTransform):
 
     def expand(self, batches: beam.PCollection[ScoreBatch]) -> beam.PCollection[ScoredBatch]:
         """Wire the step; on Dataflow, with the hints that were asked for."""
-        handler = ScorerHandler(self._options, self._load, scoring_hints(batches.pipeline.options))
+        hints = hints_for(batches.pipeline.options, self._options.scorer.device)
+        handler = ScorerHandler(self._options, self._load, hints)
         return batches | "RunInference" >> RunInference(handler)

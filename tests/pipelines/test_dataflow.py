@@ -11,7 +11,7 @@ from apache_beam.options.pipeline_options import (
     WorkerOptions,
 )
 
-from pipelines.dataflow import cores_of, is_dataflow, scoring_hints
+from pipelines.dataflow import cores_of, hints_for, is_dataflow, scoring_hints
 from pipelines.engine import EngineOptions, EngineOptionsError
 
 IMAGE = "europe-west4-docker.pkg.dev/my-project/repo/clipstrata:0.1.0-cpu"
@@ -114,8 +114,13 @@ def test_a_place_that_beam_would_replace_by_a_bucket_of_its_own_is_refused(place
 
 def test_hints_are_for_the_step_that_was_meant() -> None:
     options = beam_options("--scoring_accelerator=type:nvidia-l4;count:1", "--scoring_min_ram=16GB")
-    assert scoring_hints(options) == {"accelerator": "type:nvidia-l4;count:1", "min_ram": "16GB"}
-    assert scoring_hints(beam_options("--scoring_min_ram=16GB")) == {"min_ram": "16GB"}
+    assert hints_for(options, "cuda") == {"accelerator": "type:nvidia-l4;count:1", "min_ram": "16GB"}
+    assert hints_for(beam_options("--scoring_min_ram=16GB"), "cpu") == {"min_ram": "16GB"}
+
+
+def test_a_gpu_that_would_be_idle_is_refused() -> None:
+    with pytest.raises(EngineOptionsError, match=r"the scorer computes on cpu: .* write `scorer: \{device: cuda"):
+        hints_for(beam_options("--scoring_accelerator=type:nvidia-l4;count:1"), "cpu")
 
 
 @pytest.mark.parametrize("runner", [(), ("--runner=FlinkRunner",)])

@@ -22,7 +22,7 @@ from pipelines.run_folder import open_run
 from pipelines.stages import ingest_job
 from pipelines.submitting import submit
 from pipelines.watching import Watcher
-from schemas.corpus import CorpusConfig, load_corpus
+from schemas.corpus import CorpusConfig, ScorerConfig, load_corpus
 from tests.bucket_servers import environment, gs_server
 from tests.builders import IN_PROCESS, counted_digests
 from tests.curation.media.make import write_test_video
@@ -48,9 +48,9 @@ ASKED = (
     "--labels=team=video",
     "--num_workers=3",
     "--max_num_workers=20",
-    "--scoring_accelerator=type:nvidia-l4;count:1;install-nvidia-driver",
     "--scoring_min_ram=16GB",
 )
+GPU = "type:nvidia-tesla-t4;count:1;install-nvidia-driver"
 DRY = ("--runner=DataflowRunner", "--project=my-project", "--region=europe-west4", "--dry_run=True")
 CORPUS = """
 corpus: tiny
@@ -107,8 +107,9 @@ def submitted(corpus: CorpusConfig, tmp_path_factory: pytest.TempPathFactory) ->
             run_ingest(job, EngineOptions(flags=(*service.flags(), *ASKED), root=ROOT))
             again = EngineOptions(flags=(*service.flags(), *ASKED, f"--template_location={TEMPLATE}"), root=ROOT)
             assert submit(corpus, folder / "templated", again) == TEMPLATE
-            sent = submit(corpus, folder / "sent", EngineOptions(flags=(*service.flags(), *ASKED), root=ROOT))
-            assert sent == "job-2"
+            on_gpu = corpus.model_copy(update={"scorer": ScorerConfig(frames=2, device="cuda", dtype="float32")})
+            asked = (*service.flags(), *ASKED, f"--scoring_accelerator={GPU}")
+            assert submit(on_gpu, folder / "sent", EngineOptions(flags=asked, root=ROOT)) == "job-2"
         bucket = fsspec.filesystem("gs", token="anon")
         staged = {name: bucket.cat_file(name) for name in bucket.find("lab")}
         body = service.jobs[0]
@@ -192,11 +193,11 @@ def test_steps_run_in_the_image_and_scoring_alone_has_hints(submitted: Submitted
     }
     hints = hints_of(graph)
     assert set(hints) == {"Ingest/ScoreUnits/ScoreBatches/RunInference/BeamML_RunInference"}
-    (found,) = hints.values()
-    assert found == {
-        "beam:resources:accelerator:v1": b"type:nvidia-l4;count:1;install-nvidia-driver",
-        "beam:resources:min_ram_bytes:v1": b"16000000000",
-    }
+    ram = {"beam:resources:min_ram_bytes:v1": b"16000000000"}
+    assert list(hints.values()) == [ram]
+    on_gpu = submitted.service.jobs[1]["environment"]["sdkPipelineOptions"]["options"]["pipelineUrl"]
+    found = hints_of(beam_runner_api_pb2.Pipeline.FromString(submitted.staged[on_gpu.removeprefix("gs://")]))
+    assert found == {step: {**ram, "beam:resources:accelerator:v1": GPU.encode("ascii")} for step in hints}
 
 
 def test_the_staged_graph_makes_the_bytes_that_the_embedded_engine_makes(
