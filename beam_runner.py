@@ -53,6 +53,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (*_training_errors(), *_job_errors()) as error:
         sys.stderr.write(f"clipstrata: {error}\n")
         return EXIT_CHECK_FAILED
+    except _bucket_errors() as error:
+        sys.stderr.write(f"clipstrata: {_bucket_words(error)}\n")
+        return EXIT_WRONG_INPUT
+
+
+def run_address(text: str) -> Path | str:
+    """Return where a run lies: an address of a bucket as it is, anything else as a path of this machine."""
+    return text.rstrip("/") if "://" in text else Path(text)
+
+
+def local_folder(text: str) -> Path:
+    """Return a path of this machine.
+
+    Raises:
+        argparse.ArgumentTypeError: it is an address.
+    """
+    if "://" in text:
+        raise argparse.ArgumentTypeError(f"{text} is an address; allowed here: a folder of this machine")
+    return Path(text)
 
 
 def split_flags(argv: list[str]) -> tuple[list[str], tuple[str, ...]]:
@@ -103,6 +122,21 @@ def _training_errors() -> tuple[type[Exception], ...]:
     return ClipRefused, ShardRefused, SubjectFault, TrainingStopped
 
 
+def _bucket_errors() -> tuple[type[Exception], ...]:
+    """What a bucket that is not there, or not ours, raises; asked for only when something was raised."""
+    if "curation.stores" not in sys.modules:
+        return ()
+    from curation.stores import bucket_errors
+
+    return bucket_errors()
+
+
+def _bucket_words(error: Exception) -> str:
+    from curation.stores import bucket_words
+
+    return bucket_words(error)
+
+
 def _job_errors() -> tuple[type[Exception], ...]:
     """What stops a job that is to be run again; asked for only when something was raised."""
     from curation.store import StoreConflict, StoreDamage
@@ -131,13 +165,14 @@ def make_parser() -> argparse.ArgumentParser:
     _add_source_commands(add)
     _add_training_commands(add)
     _add_handoff_commands(add)
+    _add_plan_command(add)
     return parser
 
 
 def _add_job_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     words = "the whole main job on the built-in world; ends with a page to open"
     demo = add("demo", run_demo, words, takes_beam_flags=True)
-    demo.add_argument("--out", type=Path, default=Path("demo-run"), help="run folder (default: demo-run)")
+    demo.add_argument("--out", type=local_folder, default=Path("demo-run"), help="run folder (default: demo-run)")
     demo.add_argument("--clips", type=int, default=None, help="size of the world in clips (default: 3000)")
     demo.add_argument("--steps", type=int, default=None, help="of each training stage (default: 600 and 240)")
     demo.add_argument("--no-training", action="store_true", help="stop when the shards are written and verified")
@@ -150,7 +185,7 @@ def _add_job_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     for name, words in jobs.items():
         job = add(name, run_job, f"{words}. Beam's own options follow after --", takes_beam_flags=True)
         job.add_argument("corpus", type=Path, metavar="CORPUS.yaml")
-        job.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder")
+        job.add_argument("--out", type=run_address, required=True, metavar="RUN", help="a folder, or s3:// or gs://")
         if name != "ingest":
             words = "cuts that a run's page exported, in place of the corpus file's"
             job.add_argument("--cuts", type=Path, default=None, metavar="FILE", help=words)
@@ -159,13 +194,15 @@ def _add_job_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     )
     submit = add("submit", inspecting("run_submit", "pipelines.submitting"), words, takes_beam_flags=True)
     submit.add_argument("corpus", type=Path, metavar="CORPUS.yaml")
-    submit.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder, which workers can reach")
+    submit.add_argument(
+        "--out", type=run_address, required=True, metavar="RUN", help="run folder, which workers can reach"
+    )
     replay = add("replay", run_replay, "a run's rejects again, and only those", takes_beam_flags=True)
-    replay.add_argument("run_folder", type=Path, metavar="RUN")
+    replay.add_argument("run_folder", type=run_address, metavar="RUN")
     replay.add_argument("--reason", default=None, metavar="CODE", help="default: all that a second attempt may cure")
     words = "remove what a file names, and all that was made of it, for good"
     takedown = add("takedown", inspecting("run_takedown", "pipelines.taking_down"), words, takes_beam_flags=True)
-    takedown.add_argument("run_folder", type=Path, metavar="RUN")
+    takedown.add_argument("run_folder", type=run_address, metavar="RUN")
     takedown.add_argument("--ids", type=Path, required=True, metavar="FILE", help="one a line: docs/takedown.md")
     words = "the next of its duplicates stands for it (default), or all of them go"
     takedown.add_argument("--copies", choices=("promote", "remove"), default="promote", help=words)
@@ -184,7 +221,7 @@ def _add_run_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     prune = add("prune", inspecting("run_prune", "pipelines.versions"), "remove old versions of the shards")
     publish = add("publish", inspecting("run_publish", "pipelines.publishing"), "bring a version's shards to a bucket")
     for command in (stats, labels, page, verify, diff, prune, publish):
-        command.add_argument("run_folder", type=Path, metavar="RUN")
+        command.add_argument("run_folder", type=run_address, metavar="RUN")
     publish.add_argument("address", metavar="ADDRESS", help="s3://BUCKET/FOLDER or gs://BUCKET/FOLDER")
     publish.add_argument("--version", type=int, default=None, metavar="N", help="of the manifest (default: newest)")
     words = "remove earlier versions there that the run does not have; `all`: also shards that no version there lists"
@@ -199,7 +236,7 @@ def _add_run_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     stats.add_argument("--csv", type=Path, default=None, metavar="DIR", help="write each table as a CSV file")
     labels.add_argument("--out", type=Path, required=True, metavar="FILE", help="a .csv or .parquet file")
     page.add_argument("--html", type=Path, default=None, metavar="FILE", help="write it here, not into RUN/report")
-    page.add_argument("--against", type=Path, default=None, metavar="RUN0", help="a run to compare with")
+    page.add_argument("--against", type=run_address, default=None, metavar="RUN0", help="a run to compare with")
     page.add_argument("--serve", action="store_true", help="serve it with its clips; people can label them")
     page.add_argument("--port", type=int, default=8765, help="of --serve (default: 8765)")
     page.add_argument("--host", default="127.0.0.1", help="of --serve (default: this machine only)")
@@ -214,18 +251,18 @@ def _add_run_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
 def _add_comparing_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     words = "how a run's scores differ from another's, source by source"
     compare = add("compare", inspecting("run_compare"), words)
-    compare.add_argument("run_folder", type=Path, metavar="RUN")
+    compare.add_argument("run_folder", type=run_address, metavar="RUN")
     compare.add_argument("against", type=Path, metavar="RUN0")
     words = "exit 1 when a run drifted from another one further than limits allow"
     check = add("check", inspecting("run_check"), words)
-    check.add_argument("run_folder", type=Path, metavar="RUN")
-    check.add_argument("--against", type=Path, required=True, metavar="RUN0")
+    check.add_argument("run_folder", type=run_address, metavar="RUN")
+    check.add_argument("--against", type=run_address, required=True, metavar="RUN0")
     check.add_argument("--limits", type=Path, required=True, metavar="FILE", help="docs/statistics.md shows one")
     for command in (compare, check):
         command.add_argument("--json", action="store_true", help="print JSON only")
     merge = add("merge-stats", inspecting("run_merge_stats"), "the statistics of several runs as one")
-    merge.add_argument("run_folders", type=Path, nargs="+", metavar="RUN")
-    merge.add_argument("--out", type=Path, required=True, metavar="DIR")
+    merge.add_argument("run_folders", type=run_address, nargs="+", metavar="RUN")
+    merge.add_argument("--out", type=run_address, required=True, metavar="DIR")
 
 
 def _add_source_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -257,7 +294,8 @@ def _add_training_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     export.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help=words)
     export.add_argument("--out", type=Path, required=True, metavar="DIR")
     evaluate = add("evaluate", run_evaluate, "what frozen encoders can do, beside chance and a random encoder")
-    evaluate.add_argument("path", type=Path, metavar="PATH", help="a run with trained stages, or an encoder folder")
+    words = "a run with trained stages, or an encoder folder"
+    evaluate.add_argument("path", type=local_folder, metavar="PATH", help=words)
     evaluate.add_argument("--suite", choices=("shapes",), default="shapes", help="shapes: the built-in world, held out")
     evaluate.add_argument("--seed", type=int, default=1, help="of the held-out clips and the probes (default: 1)")
     evaluate.add_argument("--json", action="store_true", help="print JSON only")
@@ -267,11 +305,11 @@ def _add_handoff_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     handoff = add("handoff", run_handoff, "what other trainers want beside a run's shards (docs/handoff.md)")
     plan = add("plan-training", run_plan_training, "which loader gets a shard, what is dropped, how long an epoch is")
     for command in (handoff, plan):
-        command.add_argument("run_folder", type=Path, metavar="RUN")
+        command.add_argument("run_folder", type=run_address, metavar="RUN")
         command.add_argument("--version", type=int, default=None, metavar="N", help="of the manifest (default: newest)")
         words = "a source's part of the steps (default: the sums of its samples' weights)"
         command.add_argument("--mixture", action="append", default=[], metavar="SOURCE=PART", help=words)
-    handoff.add_argument("--out", type=Path, default=None, metavar="DIR", help="default: RUN/handoff")
+    handoff.add_argument("--out", type=local_folder, default=None, metavar="DIR", help="default: RUN/handoff")
     handoff.add_argument("--batch", type=int, default=256, metavar="B", help="of the launch files (default: 256)")
     handoff.add_argument("--published", default=None, metavar="DATE", help="datePublished of croissant.json")
     handoff.add_argument("--url", default=None, help="where the data set is described, for croissant.json")
@@ -279,6 +317,28 @@ def _add_handoff_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     plan.add_argument("--processes", type=int, default=1, metavar="P", help="training processes of a node (default: 1)")
     plan.add_argument("--loaders", type=int, required=True, metavar="W", help="loader workers of a process")
     plan.add_argument("--batch", type=int, required=True, metavar="B", help="samples in a batch of a process")
+    plan.add_argument("--json", action="store_true", help="print JSON only")
+
+
+def _add_plan_command(add: Callable[..., argparse.ArgumentParser]) -> None:
+    plan = add("plan", inspecting("run_plan", "pipelines.costs"), "core hours, bytes and limits of a build to come")
+    plan.add_argument("corpus", type=Path, metavar="CORPUS.yaml")
+    plan.add_argument("--clips", type=int, default=None, metavar="N", help="how many are expected")
+    words = "a finished run of the same kind: its clips are taken as they are, times --clips"
+    plan.add_argument("--pilot", type=run_address, default=None, metavar="RUN", help=words)
+    plan.add_argument("--clip-seconds", type=float, default=10.0, metavar="S", help="length of a clip (default: 10)")
+    plan.add_argument("--clips-per-video", type=float, default=1.0, metavar="N", help="default: 1")
+    words = "of a video for each clip, what lies between clips included (default: the clip's own)"
+    plan.add_argument("--decoded-seconds", type=float, default=None, metavar="S", help=words)
+    plan.add_argument("--source-size", default="1280x720", metavar="WxH", help="of the videos (default: 1280x720)")
+    plan.add_argument("--fps", type=float, default=25.0, help="of the videos (default: 25)")
+    plan.add_argument("--machines", type=int, default=1, metavar="N", help="default: 1")
+    plan.add_argument("--cores", type=int, default=8, metavar="C", help="of a machine (default: 8)")
+    plan.add_argument("--core-price", type=float, default=None, metavar="PRICE", help="of a core for an hour")
+    words = "what an accelerator reaches in practice; then it scores, and not the cores"
+    plan.add_argument("--gpu-tflops", type=float, default=None, metavar="T", help=words)
+    words = "what stragglers, lost workers and retries cost with 10 to 10,000 workers"
+    plan.add_argument("--simulate", action="store_true", help=words)
     plan.add_argument("--json", action="store_true", help="print JSON only")
 
 
@@ -328,8 +388,9 @@ def run_train(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
     config = load_train_config(arguments.config)
     print_training(Console(), [train(config)], None)
     sys.stdout.write(f"checkpoints and metrics: {config.folder}\n")
-    if (config.run_folder / RUN_JSON).is_file():
-        sys.stdout.write(f"page: {write_page(config.run_folder, None)}\n")
+    # The page of a run in a bucket shows no training: its checkpoints lie elsewhere.
+    if isinstance(config.run_address, Path) and (config.run_address / RUN_JSON).is_file():
+        sys.stdout.write(f"page: {write_page(config.run_address, None)}\n")
     return EXIT_DONE
 
 
@@ -424,7 +485,7 @@ def _print_build(result: Any) -> int:
         print_rejects(console, result.rejects)
     if result.manifest is not None:
         print_shards(console, result.manifest)
-        console.print(f"page: {result.run.root / REPORT_HTML}", soft_wrap=True)
+        console.print(f"page: {result.run.root}/{REPORT_HTML}", soft_wrap=True)
     for line in result.limits_broken:
         sys.stderr.write(f"clipstrata: {line}\n")
     return EXIT_CHECK_FAILED if result.limits_broken else EXIT_DONE

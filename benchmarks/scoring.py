@@ -123,7 +123,7 @@ def through_beam(model: str, work: Work) -> None:
     """Score every clip through RunInference on the embedded runner, in this thread."""
     scorer = LOADED[model]
     spec = ScorerSpec(model=model, pretrained=None, device="cpu", dtype="float32", digest=scorer.digest)
-    options = ScoringOptions(root=str(work.store.root), scorer=spec, plan=work.plan)
+    options = ScoringOptions(root=work.store.address, scorer=spec, plan=work.plan)
     engine = EngineOptions(flags=("--direct_running_mode=in_memory", "--direct_num_workers=1"))
     with running(engine) as pipeline:
         _ = pipeline | beam.Create(work.batches) | ScoreBatches(options, loaded)

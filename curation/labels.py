@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import polars as pl
 from pydantic import ValidationError
@@ -32,19 +30,14 @@ _PAIR_COLUMNS = ("sample_id", "source", "text_id", "score_1e4")
 class RunLabels:
     """Labels in one file of a run, a line each; the last one of a pair under a scoring counts."""
 
-    def __init__(self, root: Path) -> None:
-        self.path = root / LABELS_JSONL
+    def __init__(self, store: Store) -> None:
+        self._store = store
         self._lock = threading.Lock()
 
     def add(self, label: Label) -> None:
         """Append a label; it is on the disk when this returns."""
         with self._lock:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a+b") as file:
-                line = label.model_dump_json().encode("utf-8") + b"\n"
-                file.write(line if _ends_whole(file) else b"\n" + line)
-                file.flush()
-                os.fsync(file.fileno())
+            self._store.append(LABELS_JSONL, label.model_dump_json().encode("utf-8"))
 
     def all(self) -> tuple[Label, ...]:
         """Return the last label of each pair and scoring, by sample.
@@ -54,10 +47,10 @@ class RunLabels:
         Raises:
             ConfigError: a whole line is no label.
         """
-        if not self.path.exists():
+        if not self._store.exists(LABELS_JSONL):
             return ()
         found: dict[tuple[str, str, str], Label] = {}
-        for number, line in enumerate(self.path.read_bytes().split(b"\n"), start=1):
+        for number, line in enumerate(self._store.read(LABELS_JSONL).split(b"\n"), start=1):
             document = _whole(line)
             if document is not None:
                 label = self._label(document, number)
@@ -69,17 +62,9 @@ class RunLabels:
             return Label.model_validate(document)
         except ValidationError as error:
             raise ConfigError(
-                f"{self.path}, line {number}: is no label ({error.error_count()} problems); allowed: what this "
-                "version's page wrote; remove the line"
+                f"{self._store.address}/{LABELS_JSONL}, line {number}: is no label ({error.error_count()} problems); "
+                "allowed: what this version's page wrote; remove the line"
             ) from error
-
-
-def _ends_whole(file: BinaryIO) -> bool:
-    """Return whether a file is empty or ends with a line's end; it is at its end afterwards."""
-    if file.seek(0, os.SEEK_END) == 0:
-        return True
-    file.seek(-1, os.SEEK_END)
-    return file.read(1) == b"\n"
 
 
 def _whole(line: bytes) -> Any | None:

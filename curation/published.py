@@ -6,17 +6,15 @@ read back first. A manifest is created once; a second builder with another conte
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from curation.manifests import manifest_versions, parse_manifest
-from curation.store import COPY_CHUNK_BYTES, LocalStore, StoreConflict, StoreDamage
+from curation.store import Store, StoreConflict, StoreDamage
 from schemas.canonical import sha256_hex
 from schemas.config_file import ConfigError
 from schemas.manifest import LatestPointer, Manifest, ShardFacts, shard_files
@@ -50,79 +48,6 @@ class Remote(Protocol):
     def list(self, folder: str) -> list[str]: ...
 
 
-class BucketFolder:
-    """A folder of a bucket.
-
-    Args:
-        address: s3:// or gs://, with the folder.
-        system: the fsspec file system of that scheme.
-    """
-
-    def __init__(self, address: str, system: Any) -> None:
-        self.address = address.rstrip("/")
-        self.system = system
-
-    def _at(self, path: str) -> str:
-        return f"{self.address}/{path}"
-
-    def size(self, path: str) -> int | None:
-        """Return the size of an object in bytes, or None where there is none."""
-        # What another builder wrote meanwhile counts, so nothing is answered from memory.
-        self.system.invalidate_cache()
-        try:
-            return int(self.system.info(self._at(path))["size"])
-        except FileNotFoundError:
-            return None
-
-    def read(self, path: str) -> bytes | None:
-        """Return a whole object, or None where there is none."""
-        try:
-            return bytes(self.system.cat_file(self._at(path)))
-        except FileNotFoundError:
-            return None
-
-    def sha256(self, path: str) -> str:
-        """Return the SHA-256 of an object as 64 hex characters; it is read in pieces."""
-        digest = hashlib.sha256()
-        with self.system.open(self._at(path), "rb", block_size=8 * COPY_CHUNK_BYTES, cache_type="readahead") as file:
-            while data := file.read(COPY_CHUNK_BYTES):
-                digest.update(data)
-        return digest.hexdigest()
-
-    def upload(self, local: Path, path: str) -> None:
-        """Upload a file; an older object of that name is replaced."""
-        self.system.put_file(str(local), self._at(path))
-
-    def write(self, path: str, data: bytes) -> None:
-        """Write an object; an older one of that name is replaced."""
-        self.system.pipe_file(self._at(path), data)
-
-    def create(self, path: str, data: bytes) -> bool:
-        """Write an object only if there is none; the bucket decides. Returns whether it was written."""
-        if self.size(path) is not None:
-            return False
-        try:
-            self.system.pipe_file(self._at(path), data, mode="create")
-        except OSError:
-            # Each bucket has another error for it. Where the object is there now, another builder came first.
-            if self.size(path) is None:
-                raise
-            return False
-        return True
-
-    def delete(self, path: str) -> None:
-        """Remove an object; one that is not there is no error."""
-        with contextlib.suppress(FileNotFoundError):
-            self.system.rm_file(self._at(path))
-
-    def list(self, folder: str) -> list[str]:
-        """Return the paths of all objects under a folder, sorted."""
-        self.system.invalidate_cache()
-        base = str(self.system._strip_protocol(self.address))
-        found = self.system.find(self._at(folder))
-        return sorted(str(path)[len(base) + 1 :] for path in found)
-
-
 PruneWhat = Literal["nothing", "versions", "all"]
 
 
@@ -146,9 +71,7 @@ class Published:
     unlisted: tuple[str, ...]
 
 
-def publish(
-    store: LocalStore, version: int, remote: Remote, *, prune: PruneWhat, told: Callable[[int], None]
-) -> Published:
+def publish(store: Store, version: int, remote: Remote, *, prune: PruneWhat, told: Callable[[int], None]) -> Published:
     """Bring a version's shards, side-cars and manifest to an address; what a version there lists already is left alone.
 
     Args:
@@ -209,7 +132,7 @@ def _digests(facts: ShardFacts) -> tuple[tuple[str, str], tuple[str, str]]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Bringing:
-    store: LocalStore
+    store: Store
     remote: Remote
     wanted: Mapping[str, str]
     listed: Mapping[str, str]
@@ -222,7 +145,8 @@ class _Bringing:
         is_listed = self.listed.get(path) == sha256
         if self.remote.size(path) == size and (is_listed or self.remote.sha256(path) == sha256):
             return None
-        self.remote.upload(self.store.root / path, path)
+        with self.store.local(path) as local:
+            self.remote.upload(local, path)
         found = self.remote.sha256(path)
         if found != sha256:
             self.remote.delete(path)

@@ -6,6 +6,7 @@ Read for a page, never for a job.
 from __future__ import annotations
 
 import base64
+import contextlib
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import polars as pl
 from curation.duplicates.clips import node_of
 from curation.media.strips import strip_picture
 from curation.run_examples import read_shown_texts
-from curation.store import LocalStore
+from curation.store import Store
 from schemas.duplicates import DuplicatePolicy
 from schemas.examples import ExampleText, GroupMember, Joined, SampleGroup
 from schemas.run import EDGES_FOLDER, frames_path
@@ -50,7 +51,7 @@ class _Chosen:
     shown: list[tuple[Row, Joined | None]]
 
 
-def read_groups(store: LocalStore, statistics: Statistics) -> list[SampleGroup]:
+def read_groups(store: Store, statistics: Statistics) -> list[SampleGroup]:
     """Return the largest groups of a judged run, duplicates first, the largest of each kind first.
 
     The same run gives the same groups and members. Reads columns of the whole selection, and which units hold the
@@ -71,49 +72,54 @@ def read_groups(store: LocalStore, statistics: Statistics) -> list[SampleGroup]:
     return _with_texts(store, statistics, chosen)
 
 
-def _scan(store: LocalStore, folder: str, pattern: str) -> pl.LazyFrame | None:
-    files = sorted(Path(store.root, folder).glob(pattern))
-    return pl.scan_parquet(files, include_file_paths="path") if files else None
+@contextlib.contextmanager
+def _scan(store: Store, prefix: str) -> Iterator[pl.LazyFrame | None]:
+    """Yield the rows of all Parquet files whose paths begin as given, with the `path` of each; None without a file."""
+    with contextlib.ExitStack() as held:
+        paths = [path for path in store.list_prefix(prefix) if path.endswith(".parquet")]
+        files = [held.enter_context(store.local(path)) for path in paths]
+        yield pl.scan_parquet(files, include_file_paths="path") if files else None
 
 
-def _largest(store: LocalStore, column: str) -> pl.DataFrame:
+def _largest(store: Store, column: str) -> pl.DataFrame:
     """Return the selection's rows of the largest groups by a column, with `group` and `size`."""
     wanted = ("sample_id", "source", "tier", "text_id", "score_1e4", "keeper", "duplicate_kind", "similarity_1e4")
     facts = ("rule", "shard_bucket", "media_sha256", "duration_us")
-    scanned = _scan(store, "selection", "*.parquet")
-    if scanned is None:
-        return pl.DataFrame()
-    in_groups = scanned.filter(pl.col(column).is_not_null())
-    sizes = in_groups.group_by(group=column).agg(size=pl.len()).filter(pl.col("size") > 1)
-    top = sizes.sort(["size", "group"], descending=[True, False]).head(SHOWN_GROUPS).collect()
-    rows = in_groups.filter(pl.col(column).is_in(top["group"].to_list())).select(*wanted, *facts, group=column)
-    return rows.collect().join(top, on="group").sort(["size", "group", "sample_id"], descending=[True, False, False])
+    with _scan(store, "selection/") as scanned:
+        if scanned is None:
+            return pl.DataFrame()
+        in_groups = scanned.filter(pl.col(column).is_not_null())
+        sizes = in_groups.group_by(group=column).agg(size=pl.len()).filter(pl.col("size") > 1)
+        top = sizes.sort(["size", "group"], descending=[True, False]).head(SHOWN_GROUPS).collect()
+        rows = in_groups.filter(pl.col(column).is_in(top["group"].to_list()))
+        found = rows.select(*wanted, *facts, group=column).collect()
+    return found.join(top, on="group").sort(["size", "group", "sample_id"], descending=[True, False, False])
 
 
-def _samples(store: LocalStore, known: pl.DataFrame, policy: DuplicatePolicy) -> dict[str, Row]:
+def _samples(store: Store, known: pl.DataFrame, policy: DuplicatePolicy) -> dict[str, Row]:
     """Return sample -> unit, clip_id and node, for some members of each group; several units may tell of one sample."""
     asked = known.group_by("group", maintain_order=True).head(LOOKED_AT)
     found: dict[str, Row] = {}
     for (source,), rows in sorted(asked.group_by("source")):
-        scanned = _scan(store, "samples", f"{source}-*.parquet")
-        if scanned is None:
-            continue
-        parts = scanned.filter(pl.col("sample_id").is_in(rows["sample_id"].unique().to_list()))
-        columns = parts.select("sample_id", "source", "clip_id", "content_sha256", "path").collect()
+        with _scan(store, f"samples/{source}-") as scanned:
+            if scanned is None:
+                continue
+            parts = scanned.filter(pl.col("sample_id").is_in(rows["sample_id"].unique().to_list()))
+            columns = parts.select("sample_id", "source", "clip_id", "content_sha256", "path").collect()
         told = columns.with_columns(node=node_of(pl.col("content_sha256"), pl.col("source"), policy))
         for row in told.sort("path", descending=True).iter_rows(named=True):
             found[row["sample_id"]] = {**row, "unit": Path(row["path"]).stem}
     return found
 
 
-def _edges(store: LocalStore, nodes: set[str]) -> pl.DataFrame:
+def _edges(store: Store, nodes: set[str]) -> pl.DataFrame:
     """Return the edges between nodes."""
-    scanned = _scan(store, EDGES_FOLDER, "*.parquet")
-    if scanned is None:
-        return pl.DataFrame(schema={"a": pl.String, "b": pl.String, "kind": pl.String, "similarity_1e4": pl.Int32})
     asked = sorted(nodes)
     between = pl.col("a").is_in(asked) & pl.col("b").is_in(asked)
-    return scanned.filter(between).select("a", "b", "kind", "similarity_1e4").collect()
+    with _scan(store, f"{EDGES_FOLDER}/") as scanned:
+        if scanned is None:
+            return pl.DataFrame(schema={"a": pl.String, "b": pl.String, "kind": pl.String, "similarity_1e4": pl.Int32})
+        return scanned.filter(between).select("a", "b", "kind", "similarity_1e4").collect()
 
 
 def _by_group(members: pl.DataFrame, samples: Mapping[str, Row]) -> Iterator[list[Row]]:
@@ -173,7 +179,7 @@ def _joined(row: Row, links: list[Link] | tuple[Link, ...], shown: Mapping[str, 
     return None
 
 
-def _with_texts(store: LocalStore, statistics: Statistics, chosen: list[_Chosen]) -> list[SampleGroup]:
+def _with_texts(store: Store, statistics: Statistics, chosen: list[_Chosen]) -> list[SampleGroup]:
     wanted: dict[str, dict[str, str | None]] = {}
     for group in chosen:
         for row, _ in group.shown:
@@ -215,7 +221,7 @@ def _member(row: Row, joined: Joined | None, texts: list[ExampleText], picture: 
     )
 
 
-def _picture(store: LocalStore, row: Row, frame_plan: str) -> str | None:
+def _picture(store: Store, row: Row, frame_plan: str) -> str | None:
     """Return a member's picture, where its score frames are still there and can be read."""
     path = frames_path(row["clip_id"], frame_plan)
     if not store.exists(path):

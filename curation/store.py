@@ -1,15 +1,19 @@
 """The run folder as a store: whole files by relative path, written to a temp name and renamed.
 
 Nothing is visible under its final name before it is complete, so a run that is killed at any moment leaves only whole
-files and leftovers under `tmp/`.
+files and leftovers under `tmp/`. `curation.stores` opens the store that an address names.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -27,8 +31,20 @@ class StoreDamage(OSError):
     """A file does not read back as it was written."""
 
 
+class StoreHeld(RuntimeError):
+    """Somebody else holds a lock of the store."""
+
+
 class Store(Protocol):
-    """What a run is written to and read from; paths are relative and use `/`."""
+    """What a run is written to and read from; paths are relative and use `/`.
+
+    Scratch files and folders lie on this machine, for unfinished work; `place` and `adopt` bring them into the store.
+    """
+
+    @property
+    def address(self) -> str: ...
+
+    def is_empty(self) -> bool: ...
 
     def exists(self, path: str) -> bool: ...
 
@@ -41,6 +57,18 @@ class Store(Protocol):
     def write(self, path: str, data: bytes) -> None: ...
 
     def create(self, path: str, data: bytes) -> None: ...
+
+    def append(self, path: str, line: bytes) -> None: ...
+
+    def sha256(self, path: str) -> str: ...
+
+    def local(self, path: str) -> AbstractContextManager[Path]: ...
+
+    def kept(self, path: str) -> Path | None: ...
+
+    def lock(self, path: str) -> AbstractContextManager[None]: ...
+
+    def clear(self, folder: str) -> None: ...
 
     def adopt(self, local: Path, path: str, sha256: str) -> None: ...
 
@@ -80,6 +108,15 @@ class LocalStore:
 
     def _at(self, path: str) -> Path:
         return self.root / path
+
+    @property
+    def address(self) -> str:
+        """Where the run lies, as `open_store` takes it."""
+        return str(self.root)
+
+    def is_empty(self) -> bool:
+        """Return whether nothing lies there: no folder, or an empty one."""
+        return not self.root.is_file() and not (self.root.is_dir() and any(self.root.iterdir()))
 
     def exists(self, path: str) -> bool:
         """Return whether the file is there."""
@@ -127,6 +164,43 @@ class LocalStore:
                 ) from None
         finally:
             self.disk.remove(temporary)
+
+    def append(self, path: str, line: bytes) -> None:
+        """Append a line to a file; it is on the disk when this returns. A last line that a crash cut off is ended."""
+        target = self._at(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("a+b") as file:
+            file.write(line + b"\n" if _ends_whole(file) else b"\n" + line + b"\n")
+            self.disk.flush(file)
+
+    @contextlib.contextmanager
+    def local(self, path: str) -> Iterator[Path]:
+        """Yield where a file lies on this machine; it is only read."""
+        yield self._at(path)
+
+    def kept(self, path: str) -> Path | None:
+        """Return where a file that never changes lies on this machine, or None where there is none."""
+        return self._at(path) if self.exists(path) else None
+
+    @contextlib.contextmanager
+    def lock(self, path: str) -> Iterator[None]:
+        """Hold a lock on this machine; the kernel lets go of it when the process dies.
+
+        Raises:
+            StoreHeld: somebody else has it.
+        """
+        target = self._at(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise StoreHeld(f"{path} is held by another process") from None
+            yield
+
+    def clear(self, folder: str) -> None:
+        """Remove a folder with all that it holds."""
+        shutil.rmtree(self._at(folder), ignore_errors=True)
 
     def adopt(self, local: Path, path: str, sha256: str) -> None:
         """Move a finished local file into the store and read it back.
@@ -198,6 +272,14 @@ class LocalStore:
             file.write(data)
             self.disk.flush(file)
         return temporary.path
+
+
+def _ends_whole(file: BinaryIO) -> bool:
+    """Return whether a file is empty or ends with a line's end; it is at its end afterwards."""
+    if file.seek(0, os.SEEK_END) == 0:
+        return True
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) == b"\n"
 
 
 def file_sha256(path: Path) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from curation.manifests import manifest_versions
 from curation.score_cache import cache_group
 from curation.statistics import sum_ledgers
-from curation.store import LocalStore
+from curation.store import Store
 from curation.unit_parts import read_unit
 from curation.unit_reading import read_part
 from curation.verify_duplicates import duplicate_problems
@@ -26,7 +26,7 @@ from schemas.statistics import Statistics
 from schemas.units import UnitCommit, UnitScores
 
 
-def verify_run(store: LocalStore, config: CorpusConfig, decode: int = 0) -> VerifyReport:
+def verify_run(store: Store, config: CorpusConfig, decode: int = 0) -> VerifyReport:
     """Recompute digests, sizes, counts, keys, texts and ledgers of a whole run.
 
     Args:
@@ -54,20 +54,20 @@ def verify_run(store: LocalStore, config: CorpusConfig, decode: int = 0) -> Veri
     return report
 
 
-def _scoring(store: LocalStore, report: VerifyReport) -> str:
+def _scoring(store: Store, report: VerifyReport) -> str:
     """Return the name of the scoring that the run was judged by; none that fits where run.json does not say."""
     state = report.parsed(store, RUN_JSON, RunState)
     return "" if state is None or state.scorer is None else state.scorer.scoring
 
 
-def remove_leftovers(store: LocalStore, report: VerifyReport) -> int:
+def remove_leftovers(store: Store, report: VerifyReport) -> int:
     """Remove the leftovers that a report lists; returns how many."""
     for path in report.leftovers:
         store.delete(path)
     return len(report.leftovers)
 
 
-def _verify_units(store: LocalStore, scoring: str, report: VerifyReport) -> list[UnitCommit]:
+def _verify_units(store: Store, scoring: str, report: VerifyReport) -> list[UnitCommit]:
     """Return the whole units, each with its scores under `scoring`."""
     _verify_scores(store, report)
     commits = []
@@ -91,7 +91,7 @@ def _verify_units(store: LocalStore, scoring: str, report: VerifyReport) -> list
     return commits
 
 
-def _verify_clips(store: LocalStore, commit: UnitCommit, report: VerifyReport) -> None:
+def _verify_clips(store: Store, commit: UnitCommit, report: VerifyReport) -> None:
     path = clips_path(commit.clips)
     report.count("files")
     if not store.exists(path):
@@ -100,7 +100,7 @@ def _verify_clips(store: LocalStore, commit: UnitCommit, report: VerifyReport) -
         report.problems.append(f"{path}: is not what unit {commit.unit} stands on; run ingest again")
 
 
-def _verify_scores(store: LocalStore, report: VerifyReport) -> None:
+def _verify_scores(store: Store, report: VerifyReport) -> None:
     """Check the scores of every scoring, the run's own and those of earlier scorers."""
     for path in store.list("scores"):
         if not path.endswith(".json"):
@@ -115,7 +115,7 @@ def _verify_scores(store: LocalStore, report: VerifyReport) -> None:
             report.problems.append(f"{path}: is not of the unit that is there; run ingest again")
 
 
-def _verify_unit_counts(store: LocalStore, commit: UnitCommit, report: VerifyReport) -> None:
+def _verify_unit_counts(store: Store, commit: UnitCommit, report: VerifyReport) -> None:
     """Count a unit's ledgers again from its parts."""
     records = read_part(store, commit, "records")
     rejects = read_part(store, commit, "rejects")
@@ -138,7 +138,7 @@ def _verify_unit_counts(store: LocalStore, commit: UnitCommit, report: VerifyRep
         report.problems.append(f"unit {commit.unit}: its ledger is {commit.totals()}, its parts say {counted}")
 
 
-def _verify_media(store: LocalStore, commits: Sequence[UnitCommit], report: VerifyReport) -> None:
+def _verify_media(store: Store, commits: Sequence[UnitCommit], report: VerifyReport) -> None:
     wanted = {}
     for commit in commits:
         for row in read_rows(store.read(commit.parts["samples"].path), SAMPLES):
@@ -148,7 +148,7 @@ def _verify_media(store: LocalStore, commits: Sequence[UnitCommit], report: Veri
         report.check_file(store, f"media/{digest[:2]}/{digest}.mp4", wanted[digest], digest)
 
 
-def _verify_manifests(store: LocalStore, config: CorpusConfig, report: VerifyReport) -> list[Manifest]:
+def _verify_manifests(store: Store, config: CorpusConfig, report: VerifyReport) -> list[Manifest]:
     paths = [manifest_path(version) for version in manifest_versions(store)]
     parsed = [report.parsed(store, path, Manifest) for path in paths]
     manifests = [manifest for manifest in parsed if manifest is not None]
@@ -169,7 +169,7 @@ def _verify_manifests(store: LocalStore, config: CorpusConfig, report: VerifyRep
 
 
 def _verify_ledgers(
-    store: LocalStore,
+    store: Store,
     config: CorpusConfig,
     commits: Sequence[UnitCommit],
     manifest: Manifest,
@@ -200,7 +200,7 @@ def _verify_ledgers(
 
 
 def _find_leftovers(
-    store: LocalStore, commits: Sequence[UnitCommit], manifests: Sequence[Manifest], report: VerifyReport
+    store: Store, commits: Sequence[UnitCommit], manifests: Sequence[Manifest], report: VerifyReport
 ) -> None:
     shards = _unlisted_shards(store, manifests)
     units = {commit.unit for commit in commits}
@@ -219,12 +219,12 @@ def _find_leftovers(
     report.problems.extend(f"{path}: a shard that no manifest lists; `verify --clean` removes it" for path in shards)
 
 
-def _unlisted_shards(store: LocalStore, manifests: Sequence[Manifest]) -> list[str]:
+def _unlisted_shards(store: Store, manifests: Sequence[Manifest]) -> list[str]:
     listed = {path for manifest in manifests for facts in manifest.shards for path in shard_files(facts)}
     return [path for path in store.list("shards") if path not in listed]
 
 
-def find_planted(store: LocalStore, copies: Sequence[tuple[str, str]]) -> tuple[int, int]:
+def find_planted(store: Store, copies: Sequence[tuple[str, str]]) -> tuple[int, int]:
     """Return (copies planted, copies found): a copy is found when a sample of it shares a clip with its original.
 
     Args:

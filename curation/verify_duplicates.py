@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from curation.duplicates.clips import node_of
 from curation.judging.rows import read_samples
-from curation.store import LocalStore
+from curation.store import Store
 from schemas.arrow import DUPLICATE_BASE, DUPLICATE_EDGES, DUPLICATE_MEMBERS, SELECTION
 from schemas.duplicates import DuplicatePolicy
 from schemas.run import BASE_FOLDER, EDGES_FOLDER, MEMBERS_FOLDER
@@ -21,7 +21,7 @@ TOLD = 3
 _COLUMNS = ("sample_id", "keeper", "duplicate_kind", "similarity_1e4", "shard_bucket", "rule")
 
 
-def duplicate_problems(store: LocalStore, commits: Sequence[UnitCommit], policy: DuplicatePolicy) -> Iterator[str]:
+def duplicate_problems(store: Store, commits: Sequence[UnitCommit], policy: DuplicatePolicy) -> Iterator[str]:
     """Yield a line for each sample that was left out without a kept one like it, and for what leaks a benchmark."""
     selection = _read(store, "selection", SELECTION).select(_COLUMNS)
     nodes = _nodes(store, commits, policy)
@@ -68,18 +68,18 @@ def _thresholds(policy: DuplicatePolicy) -> pl.Expr:
     return pl.col("duplicate_kind").replace_strict(least, default=10_000, return_dtype=pl.Int32)
 
 
-def _nodes(store: LocalStore, commits: Sequence[UnitCommit], policy: DuplicatePolicy) -> pl.DataFrame:
+def _nodes(store: Store, commits: Sequence[UnitCommit], policy: DuplicatePolicy) -> pl.DataFrame:
     rows = read_samples(store, commits, ("sample_id", "source", "content_sha256"))
     node = node_of(pl.col("content_sha256"), pl.col("source"), policy)
     # Two units that tell one sample tell the same clip.
     return rows.select("sample_id", node=node).unique("sample_id", keep="first", maintain_order=True)
 
 
-def _edges(store: LocalStore) -> pl.DataFrame:
+def _edges(store: Store) -> pl.DataFrame:
     return _read(store, EDGES_FOLDER, DUPLICATE_EDGES).select("a", "b", "kind", edge_1e4="similarity_1e4")
 
 
-def _read(store: LocalStore, folder: str, schema: pa.Schema) -> pl.DataFrame:
+def _read(store: Store, folder: str, schema: pa.Schema) -> pl.DataFrame:
     frames = [pl.DataFrame(pl.from_arrow(schema.empty_table()))]
     frames += [pl.read_parquet(store.read(path)) for path in store.list(folder) if path.endswith(".parquet")]
     return pl.concat(frames)

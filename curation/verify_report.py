@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from curation.store import LocalStore
+from curation.store import Store
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -30,7 +30,7 @@ class VerifyReport:
         """Count something that was looked at."""
         self.checked[what] = self.checked.get(what, 0) + number
 
-    def parsed(self, store: LocalStore, path: str, model: type[Model]) -> Model | None:
+    def parsed(self, store: Store, path: str, model: type[Model]) -> Model | None:
         """Return a document of the run; one that cannot be read is a problem and None."""
         try:
             return model.model_validate_json(store.read(path))
@@ -38,7 +38,7 @@ class VerifyReport:
             self.problems.append(f"{path}: cannot be read ({type(error).__name__}); build again, or restore it")
             return None
 
-    def check_file(self, store: LocalStore, path: str, size: int, sha256: str) -> bool:
+    def check_file(self, store: Store, path: str, size: int, sha256: str) -> bool:
         """Return whether a file is there with its size and digest; one that is not is a problem."""
         self.count("files")
         if not store.exists(path):

@@ -8,7 +8,7 @@ import polars as pl
 
 from curation.histogram import HistogramCounts
 from curation.media import decode_clip
-from curation.store import LocalStore
+from curation.store import Store
 from curation.unit_reading import read_part
 from curation.verify_report import VerifyReport
 from schemas.arrow import SELECTION
@@ -21,7 +21,7 @@ ALL_CLIPS = -1
 _COLUMNS = ("source", "tier", "score_1e4", "shard_bucket", "duration_us", "media_bytes")
 
 
-def verify_selection(store: LocalStore, manifest: Manifest, statistics: Statistics, report: VerifyReport) -> None:
+def verify_selection(store: Store, manifest: Manifest, statistics: Statistics, report: VerifyReport) -> None:
     """Count the selection again: what is judged, left out and sharded, each source's tiers and its own histogram."""
     paths = [path for path in store.list("selection") if path.endswith(".parquet")]
     empty = pl.DataFrame(pl.from_arrow(SELECTION.empty_table())).select(_COLUMNS)
@@ -68,7 +68,7 @@ def _verify_source(rows: pl.DataFrame, told: SourceStatistics, statistics: Stati
         report.problems.append(f"source {told.name}: its histogram is not that of the scores in the selection")
 
 
-def verify_decoding(store: LocalStore, commits: Sequence[UnitCommit], clips: int, report: VerifyReport) -> None:
+def verify_decoding(store: Store, commits: Sequence[UnitCommit], clips: int, report: VerifyReport) -> None:
     """Decode stored clips and count their frames; which ones is a matter of their digests.
 
     Args:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from curation.shard_reading import ShardOffContract, ShardSample, open_shards, read_samples
-from curation.store import LocalStore
+from curation.store import Store
 from curation.verify_report import VerifyReport
 from schemas.arrow import SELECTION, read_rows
 from schemas.canonical import sha256_hex
@@ -21,7 +21,7 @@ _COLUMNS = ("sample_id", "source", "tier", "text_id", "score_1e4", "media_sha256
 Rows = Mapping[str, Mapping[str, Any]]
 
 
-def verify_shards(store: LocalStore, manifests: Sequence[Manifest], aggregation: str, report: VerifyReport) -> None:
+def verify_shards(store: Store, manifests: Sequence[Manifest], aggregation: str, report: VerifyReport) -> None:
     """Check every shard of every version once, and the last version's samples against the selection.
 
     Args:
@@ -51,7 +51,7 @@ def told(lines: Sequence[str]) -> list[str]:
     return [*lines[:TOLD], *more]
 
 
-def _selected(store: LocalStore) -> Rows:
+def _selected(store: Store) -> Rows:
     paths = [path for path in store.list("selection") if path.endswith(".parquet")]
     rows = (row for path in paths for row in read_rows(store.read(path), SELECTION, columns=_COLUMNS))
     return {row["sample_id"]: row for row in rows if row["shard_bucket"] is not None}
@@ -73,7 +73,7 @@ def _refuse_repeats(manifest: Manifest, keys: Mapping[ShardFacts, tuple[str, ...
 
 @dataclass
 class _Checking:
-    store: LocalStore
+    store: Store
     report: VerifyReport
     selected: Rows
     aggregation: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from curation.store import LocalStore
+from curation.store import Store
 from curation.suppression import names_for, suppressed_of
 from curation.unit_reading import read_part
 from schemas.suppression import EntryKind, listed
@@ -20,7 +20,7 @@ _OF_SAMPLES: dict[str, EntryKind] = {
 }
 
 
-def suppressed_problems(store: LocalStore, commits: Sequence[UnitCommit], files: Sequence[Path]) -> Iterator[str]:
+def suppressed_problems(store: Store, commits: Sequence[UnitCommit], files: Sequence[Path]) -> Iterator[str]:
     """Yield a line for each record and clip that a list names; lists hold digests, and so each is asked for.
 
     Args:

@@ -11,7 +11,8 @@ from pathlib import Path
 import polars as pl
 
 from curation.judging.rows import UnitGroup, group_units
-from curation.store import LocalStore
+from curation.store import Store
+from curation.stores import open_store
 from pipelines.finished import ingest_outputs
 from pipelines.run_folder import Run, read_run
 from pipelines.units import ScoredUnits
@@ -69,7 +70,7 @@ def open_bases(run: Run) -> tuple[Base, ...]:
     found: list[Base] = []
     named, wanted = run.config.base_version, None
     while named is not None:
-        if named.run.resolve() == run.root.resolve():
+        if open_store(named.run).address == run.store.address:
             raise ConfigError(f"base: {named} is this run itself; to add a source to a run, add it to its corpus file")
         state = read_run(named.run)
         manifest, data = _manifest(named)
@@ -84,7 +85,7 @@ def open_bases(run: Run) -> tuple[Base, ...]:
 
 
 def _manifest(named: BaseVersion) -> tuple[Manifest, bytes]:
-    store, path = LocalStore(named.run), manifest_path(named.version)
+    store, path = open_store(named.run), manifest_path(named.version)
     if not store.exists(path):
         read_run(named.run)
         raise ConfigError(f"base: {named} has no {path}; allowed: a version that is there; name another")
@@ -97,7 +98,7 @@ def _name(named: BaseVersion, manifest: Manifest, data: bytes) -> str:
 
 
 def _opened(named: BaseVersion, state: RunState, manifest: Manifest, data: bytes, scorer: ScorerFacts | None) -> Base:
-    store, shard, own = LocalStore(named.run), state.stage("shard"), state.scorer
+    store, shard, own = open_store(named.run), state.stage("shard"), state.scorer
     if shard is None or shard.outputs != sha256_hex(data) or own is None:
         raise ConfigError(
             f"base: {named} is not what that run holds now; allowed: the version of its last finished build; name that "
@@ -114,7 +115,7 @@ def _opened(named: BaseVersion, state: RunState, manifest: Manifest, data: bytes
     if ingest is None or ingest.outputs != ingest_outputs(store, own, list(names)):
         raise ConfigError(f"base: the units of {named} are not those of its last finished ingest; build it again")
     _check_selection(named, store, manifest)
-    units = ScoredUnits(root=str(named.run), scoring=own.scoring, names=names)
+    units = ScoredUnits(root=store.address, scoring=own.scoring, names=names)
     return Base(
         units=units,
         groups=tuple(group_units(units.read(name) for name in names)),
@@ -124,7 +125,7 @@ def _opened(named: BaseVersion, state: RunState, manifest: Manifest, data: bytes
     )
 
 
-def _check_selection(named: BaseVersion, store: LocalStore, manifest: Manifest) -> None:
+def _check_selection(named: BaseVersion, store: Store, manifest: Manifest) -> None:
     """Refuse a base whose selection is no longer that of its manifest: it says which clips are in the shards."""
     stated = {path: digest for path, digest in manifest.files.items() if Path(path).parts[0] == "selection"}
     if stated != {path: store.sha256(path) for path in store.list("selection")}:

@@ -10,7 +10,7 @@ from apache_beam import typehints
 from apache_beam.typehints.row_type import RowTypeConstraint
 from apache_beam.typehints.schemas import named_fields_from_element_type
 
-from curation.store import LocalStore
+from curation.stores import open_store
 from curation.texts import clean_text, text_facts
 from schemas.arrow import SELECTION, read_rows
 from schemas.corpus import TextLimits
@@ -53,7 +53,7 @@ class ReadSelection(beam.PTransform):
         )
 
     def _rows(self, part: str) -> Iterator[beam.Row]:
-        for row in read_rows(LocalStore(self._run).read(part), SELECTION):
+        for row in read_rows(open_store(self._run).read(part), SELECTION):
             if row["tier"] in self._tiers and (row["shard_bucket"] is not None or not self._sharded):
                 yield beam.Row(**row)
 
@@ -64,7 +64,7 @@ def selection_parts(run: str) -> list[str]:
     Raises:
         FileNotFoundError: there is none.
     """
-    found = [path for path in LocalStore(run).list("selection") if path.endswith(".parquet")]
+    found = [path for path in open_store(run).list("selection") if path.endswith(".parquet")]
     if not found:
         raise FileNotFoundError(f"run is {run}: it holds no selection; allowed: a judged run (`clipstrata build`)")
     return found

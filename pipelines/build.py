@@ -21,7 +21,7 @@ from pipelines.world import planted_copies, render_sources
 from schemas.corpus import CorpusConfig
 from schemas.cuts_file import load_cuts, with_cuts
 from schemas.manifest import Manifest
-from schemas.run import REPORT_HTML, StageName
+from schemas.run import REPORT_HTML, RunAddress, StageName
 from schemas.statistics import Statistics
 
 ALL_STAGES: tuple[StageName, ...] = ("ingest", "judge", "shard")
@@ -47,7 +47,7 @@ class BuildResult:
 
 def build(
     config: CorpusConfig,
-    out: Path,
+    out: RunAddress,
     engine: EngineOptions,
     *,
     stages: Sequence[StageName] = ALL_STAGES,
@@ -71,7 +71,7 @@ def build(
     for source in config.sources:
         check_source(source, config.fetch_of(source))
     run = open_run(config, out)
-    with only_build(run.root):
+    with only_build(run.store):
         if "ingest" in stages:
             open_bases(run)
         return _build(run, engine, stages, watcher, reach or Reach())
@@ -115,7 +115,7 @@ def write_report(run: Run, statistics: Statistics, manifest: Manifest, planted: 
     run.store.write(REPORT_HTML, page.encode("utf-8"))
 
 
-def config_with_cuts(config: CorpusConfig, cuts: Path, out: Path) -> CorpusConfig:
+def config_with_cuts(config: CorpusConfig, cuts: Path, out: RunAddress) -> CorpusConfig:
     """Return a corpus config with the cuts of a file, for a run that was scored as the file says.
 
     Raises:

@@ -7,16 +7,16 @@ from pathlib import Path
 
 from curation.drift import broken_limits, compare_runs
 from curation.run_statistics import merge_statistics, merge_tables
-from curation.store import LocalStore
+from curation.stores import open_store
 from pipelines.run_folder import read_statistics
 from schemas.canonical import canonical_json
 from schemas.config_file import ConfigError, load_yaml
 from schemas.drift import BrokenLimit, Drift, DriftLimits
-from schemas.run import STATISTICS_JSON
+from schemas.run import RUN_JSON, STATISTICS_JSON, RunAddress
 from schemas.statistics import Statistics
 
 
-def compare(now: Path, before: Path) -> Drift:
+def compare(now: RunAddress, before: RunAddress) -> Drift:
     """Return how a run differs from another one.
 
     Raises:
@@ -25,7 +25,7 @@ def compare(now: Path, before: Path) -> Drift:
     return compare_runs(read_statistics(now), read_statistics(before))
 
 
-def check(now: Path, before: Path, limits: Path) -> tuple[Drift, list[BrokenLimit]]:
+def check(now: RunAddress, before: RunAddress, limits: Path) -> tuple[Drift, list[BrokenLimit]]:
     """Return how a run differs from another one, and the limits that this passes.
 
     Raises:
@@ -41,18 +41,18 @@ def check(now: Path, before: Path, limits: Path) -> tuple[Drift, list[BrokenLimi
     return drift, broken_limits(drift, wanted)
 
 
-def merge_stats(folders: Sequence[Path], out: Path) -> Statistics:
+def merge_stats(folders: Sequence[RunAddress], out: RunAddress) -> Statistics:
     """Write the sum of runs' statistics as `out`/stats.
 
     Raises:
         ConfigError: a folder holds no statistics, they do not add up, or `out` is a run.
     """
-    if (out / "run.json").exists() or out.resolve() in [folder.resolve() for folder in folders]:
+    store = open_store(out)
+    if store.exists(RUN_JSON) or store.address in [open_store(folder).address for folder in folders]:
         raise ConfigError(f"--out {out}: is a run; allowed: a new folder, or one that merge-stats wrote")
     merged = merge_statistics([read_statistics(folder) for folder in folders])
     mixed = {source.name for source in merged.sources if source.cuts is None}
-    files = merge_tables([LocalStore(folder) for folder in folders], mixed)
-    store = LocalStore(out)
+    files = merge_tables([open_store(folder) for folder in folders], mixed)
     for path, data in files.items():
         store.write(path, data)
     store.write(STATISTICS_JSON, canonical_json(merged.model_dump(mode="json"), indent=1))

@@ -30,7 +30,8 @@ from curation.duplicates.components import (
 )
 from curation.duplicates.edges import check_edges
 from curation.judging.sums import pack, unpack
-from curation.store import LocalStore
+from curation.store import Store
+from curation.stores import open_store
 from pipelines.engine import EngineOptions, running
 from pipelines.scratch import write_scratch
 
@@ -99,8 +100,8 @@ class _Place:
     bits: int
 
     @property
-    def store(self) -> LocalStore:
-        return LocalStore(self.root)
+    def store(self) -> Store:
+        return open_store(self.root)
 
     def read_edges(self, paths: Sequence[str]) -> Iterator[pl.DataFrame]:
         for path in paths:

@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
@@ -21,7 +22,8 @@ from curation.duplicates.edges import EDGES
 from curation.duplicates.signatures import Signatures
 from curation.judging.rows import UnitGroup
 from curation.judging.sums import pack, unpack
-from curation.store import LocalStore
+from curation.store import Store
+from curation.stores import is_bucket
 from pipelines import scratch
 from pipelines.base import Base
 from pipelines.units import ScoredUnits
@@ -73,7 +75,7 @@ class DuplicatesJob:
         return self.units.root
 
     @property
-    def store(self) -> LocalStore:
+    def store(self) -> Store:
         """The run's store."""
         return self.units.store
 
@@ -103,8 +105,13 @@ class DuplicatesJob:
         self.store.write(f"{self.folder}/{name}.npy", file.getvalue())
 
     def open_array(self, name: str) -> NDArray[Any]:
-        """Return an array of the folder, its rows read when they are asked for."""
-        found: NDArray[Any] = np.load(self.store.root / self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        """Return an array of the folder; in a local run its rows are read when they are asked for."""
+        path = f"{self.folder}/{name}.npy"
+        found: NDArray[Any]
+        if is_bucket(self.root):
+            found = np.load(io.BytesIO(self.store.read(path)), allow_pickle=False)
+        else:
+            found = np.load(Path(self.root) / path, mmap_mode="r", allow_pickle=False)
         return found
 
     def write_nodes(self, group: str, nodes: pl.Series) -> None:

@@ -20,7 +20,7 @@ from schemas.run import JOINT_PARQUET
 def report_tables(results: Results) -> list[tables.Table]:
     """Return the report's tables; that of the shards only where there are some."""
     told, store = results.statistics, results.store
-    labels = RunLabels(store.root).all()
+    labels = RunLabels(store).all()
     current = current_labels(labels, selected_pairs(store, labels, told.scorer))
     found = [
         tables.score_table(told),
@@ -60,7 +60,7 @@ def export_labels(results: Results, path: Path) -> int:
     Raises:
         ConfigError: the file has another ending, or the run's labels cannot be read.
     """
-    store, labels = results.store, RunLabels(results.store.root).all()
+    store, labels = results.store, RunLabels(results.store).all()
     current = current_labels(labels, selected_pairs(store, labels, results.statistics.scorer))
     write_frame(label_frame(labels, {label.sample_id: label for label in current}), path)
     return len(labels)

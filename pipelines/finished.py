@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from curation.store import LocalStore
+from curation.store import Store
 from pipelines.run_folder import Run
 from pipelines.units import ScoredUnits
 from schemas.canonical import digest_of, sha256_hex
@@ -15,7 +15,7 @@ class StageNotReady(ValueError):
     """A stage was asked for before the one that it stands on."""
 
 
-def ingest_outputs(store: LocalStore, scorer: ScorerFacts, units: list[str]) -> str:
+def ingest_outputs(store: Store, scorer: ScorerFacts, units: list[str]) -> str:
     """Return the digest of what ingest wrote: each unit's two commits, which hold the digests of its parts."""
     paths = [(unit_path(unit), scores_path(scorer.scoring, unit)) for unit in sorted(units)]
     return digest_of([[path, sha256_hex(store.read(path))] for pair in paths for path in pair])
@@ -24,7 +24,7 @@ def ingest_outputs(store: LocalStore, scorer: ScorerFacts, units: list[str]) -> 
 def scored_units(run: Run) -> ScoredUnits:
     """Return the run's units, by name, under the scoring of its last ingest."""
     names = tuple(path.rsplit("/", 1)[1].removesuffix(".json") for path in run.store.list("units"))
-    return ScoredUnits(root=str(run.root), scoring=scorer_facts(run).scoring, names=names)
+    return ScoredUnits(root=run.store.address, scoring=scorer_facts(run).scoring, names=names)
 
 
 def finished_ingest(run: Run) -> tuple[StageState, ScoredUnits, list[UnitCommit]]:

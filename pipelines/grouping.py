@@ -16,12 +16,12 @@ from typing import Any
 
 import apache_beam as beam
 
-from curation.progress import FileReporter
+from curation.progress import new_reporter
 from curation.row_lines import from_line, id_in, to_line
 from curation.row_spool import Block, RowsLostError, RowSpool, portions, rows_told, whole_blocks
 from curation.sources import read_piece
 from curation.sources.pieces import PIECE_BYTES, Piece
-from curation.store import LocalStore
+from curation.stores import open_store
 from curation.unit_plan import UnitInput
 from pipelines.reading import FindPieces
 from pipelines.scratch import write_scratch
@@ -52,11 +52,11 @@ class Grouping:
 
     def spool(self) -> RowSpool:
         """Return the job's spool."""
-        return RowSpool(store=LocalStore(self.root), folder=f"{self.folder}/rows", key=self.key)
+        return RowSpool(store=open_store(self.root), folder=f"{self.folder}/rows", key=self.key)
 
     def rows_read(self) -> dict[str, int]:
         """Return source -> how many rows readers found, once the job is over; a source without rows is not in it."""
-        store = LocalStore(self.root)
+        store = open_store(self.root)
         told = [json.loads(store.read(path)) for path in store.list(f"{self.folder}/read")]
         return {source["source"]: source["rows"] for source in told}
 
@@ -137,7 +137,7 @@ class DecideBits(beam.DoFn):
         if read != found:
             raise RowsLostError(f"source {source}: {read} rows were read, and {found} were grouped; run again")
         write_scratch(self.grouping.root, f"{self.grouping.folder}/read", source, {"source": source, "rows": read})
-        FileReporter(self.grouping.root, "ingest").report("planned", {"videos": places})
+        new_reporter(self.grouping.root, "ingest").report("planned", {"videos": places})
         yield source, unit_bits(places, self.grouping.config.videos_per_unit)
 
 

@@ -20,7 +20,8 @@ from curation.handoff.selected import read_counted, selected
 from curation.handoff.sources import read_locators, sources_summary
 from curation.handoff.tar_index import sample_places
 from curation.manifests import read_pointer
-from curation.store import LocalStore
+from curation.store import Store
+from curation.stores import is_bucket, open_store
 from curation.versions import wanted_version
 from dashboard.planning_tables import print_shares
 from pipelines.run_folder import read_run
@@ -29,7 +30,7 @@ from schemas.config_file import ConfigError
 from schemas.corpus import CorpusConfig
 from schemas.manifest import Manifest
 from schemas.planning import StageShares
-from schemas.run import HANDOFF_FOLDER, STATISTICS_JSON
+from schemas.run import HANDOFF_FOLDER, STATISTICS_JSON, RunAddress
 from schemas.statistics import Statistics
 
 NewShares = Callable[[pl.DataFrame], Sequence[StageShares]]
@@ -55,7 +56,7 @@ def write_handoff(arguments: Any, new_shares: NewShares) -> int:
     return 0
 
 
-def manifest_of(store: LocalStore, version: int | None) -> Manifest:
+def manifest_of(store: Store, version: int | None) -> Manifest:
     """Return a version of a run's manifest, the newest by default.
 
     Raises:
@@ -67,13 +68,13 @@ def manifest_of(store: LocalStore, version: int | None) -> Manifest:
     manifest = wanted_version(store, version)
     if not manifest.shards:
         raise ConfigError(
-            f"version {manifest.version} of {store.root} lists no shards, so there is nothing to hand off"
+            f"version {manifest.version} of {store.address} lists no shards, so there is nothing to hand off"
         )
     return manifest
 
 
 def hand_off(
-    run: Path, out: Path | None, version: int | None, publication: Publication, new_shares: NewShares
+    run: RunAddress, out: Path | None, version: int | None, publication: Publication, new_shares: NewShares
 ) -> Written:
     """Write the hand-off of a manifest version.
 
@@ -85,8 +86,14 @@ def hand_off(
         ConfigError: the folder holds no run with shards, what the version stands on is not there any more, or `out` is
             something else.
     """
+    if is_bucket(run):
+        raise ConfigError(
+            f"RUN is {run}: a hand-off is links to files that other trainers open; allowed: a run in a folder of this "
+            "machine; bring the run here with the cloud's own copying, or mount the bucket"
+        )
     config = CorpusConfig.model_validate(read_run(run).config)
-    store = LocalStore(run)
+    store = open_store(run)
+    root = Path(store.address)
     manifest = manifest_of(store, version)
     samples = selected(store, manifest)
     locators = read_locators(store, store.list("samples"))
@@ -102,8 +109,8 @@ def hand_off(
         index_of=partial(sample_places, store),
         shares=shares,
         publication=publication,
-        run=store.root,
-        folder=(out or store.root / HANDOFF_FOLDER).resolve(),
+        run=root,
+        folder=(out or root / HANDOFF_FOLDER).resolve(),
     )
     files = handoff_files(handoff)
     facts = {"corpus": manifest.corpus, "version": manifest.version, "manifest_sha256": handoff.manifest_sha256}

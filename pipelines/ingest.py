@@ -13,11 +13,12 @@ from curation.fetching import FetchCache, FetcherFamily, HostBrokenError, Reach
 from curation.media import FramePlan, MediaSandbox
 from curation.media.extras import OCR, TRANSNET, extras_of
 from curation.media.with_models import ModelCut
-from curation.progress import FileReporter
+from curation.progress import new_reporter
 from curation.row_spool import Block
 from curation.score_batches import ScoredBatch
-from curation.store import LocalStore
+from curation.store import Store
 from curation.stored_rows import stored_input
+from curation.stores import open_store
 from curation.suppression import suppressed_of
 from curation.unit_media import MediaTools
 from curation.unit_parts import finished_scores, read_commit
@@ -89,8 +90,8 @@ class UnitWorker(beam.DoFn):
         self.sources = {source.name: source for source in self.job.config.sources}
         self.sandbox = MediaSandbox()
         self.cut = with_models(self.sandbox, self.job.config)
-        self.store = LocalStore(self.job.root)
-        self.reporter = FileReporter(self.job.root, INGEST)
+        self.store = open_store(self.job.root)
+        self.reporter = new_reporter(self.job.root, INGEST)
         cache = fetch_cache(self.job.config, self.store)
         self.fetchers = FetcherFamily(self.job.config.fetch, cache=cache, world=self.job.reach.world())
         self.suppressed = suppressed_of(self.store, self.job.config.suppress)
@@ -156,7 +157,7 @@ def with_models(sandbox: MediaSandbox, config: CorpusConfig) -> ModelCut:
     )
 
 
-def fetch_cache(config: CorpusConfig, store: LocalStore) -> FetchCache:
+def fetch_cache(config: CorpusConfig, store: Store) -> FetchCache:
     """Return where fetched files lie while an ingest runs, so that a video is fetched once for all that name it."""
     return FetchCache(store.scratch("fetched"), config.fetch.kept_mb * 1_000_000)
 
@@ -168,7 +169,7 @@ class CutBatches(beam.DoFn):
         self.job = job
 
     def process(self, unit: str) -> Iterator[Any]:
-        store = LocalStore(self.job.root)
+        store = open_store(self.job.root)
         commit = read_commit(store, unit)
         if commit is None:
             raise FileNotFoundError(f"unit {unit} is not committed; run ingest again")
@@ -187,12 +188,12 @@ class FinishScores(beam.DoFn):
 
     def process(self, element: tuple[str, Iterable[ScoredBatch]]) -> Iterator[str]:
         unit, batches = element
-        store = LocalStore(self.job.root)
+        store = open_store(self.job.root)
         commit = read_commit(store, unit)
         if commit is None:
             raise FileNotFoundError(f"unit {unit} is not committed; run ingest again")
         finish_scores(store, commit, self.job.scorer, batches)
-        FileReporter(self.job.root, INGEST).report("scored", {"units": 1})
+        new_reporter(self.job.root, INGEST).report("scored", {"units": 1})
         yield unit
 
 
@@ -244,7 +245,7 @@ class WriteNames(beam.DoFn):
         self.folder = folder
 
     def process(self, name: str) -> Iterator[Any]:
-        LocalStore(self.root).write(f"{self.folder}/{name}", b"")
+        open_store(self.root).write(f"{self.folder}/{name}", b"")
         return iter(())
 
 
@@ -265,5 +266,5 @@ def add_ingest(pipeline: beam.Pipeline, job: IngestJob) -> None:
         ConfigError: a suppression list cannot be read.
     """
     # Workers read the lists for themselves; one that is broken is told of here, where errors keep their type.
-    suppressed_of(LocalStore(job.root), job.config.suppress)
+    suppressed_of(open_store(job.root), job.config.suppress)
     _ = pipeline | "Ingest" >> IngestSources(job) | beam.ParDo(WriteNames(job.root, job.folder))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -27,6 +26,7 @@ from pipelines.hashing import hash_folder
 from pipelines.results import read_results, served_run, verify_folder, write_page
 from schemas.config_file import ConfigError
 from schemas.planning import TrainingPlan
+from schemas.run import RunAddress
 
 Flags = tuple[str, ...]
 
@@ -97,7 +97,7 @@ def run_merge_stats(arguments: Any, flags: Flags) -> int:
     for source in merged.sources:
         if source.cuts is None:
             sys.stdout.write(f"{source.name}: its cuts differ between the runs, so it has no tiers here\n")
-    sys.stdout.write(f"statistics: {arguments.out / 'stats'}\n")
+    sys.stdout.write(f"statistics: {arguments.out}/stats\n")
     return EXIT_DONE
 
 
@@ -158,7 +158,7 @@ def clip_count(word: str) -> int:
     return ALL_CLIPS if word == "all" else int(word)
 
 
-def verify(folder: Path, *, as_json: bool, clean: bool, decode: int = DECODED_CLIPS) -> int:
+def verify(folder: RunAddress, *, as_json: bool, clean: bool, decode: int = DECODED_CLIPS) -> int:
     """Verify a run and print what was found; return the exit code."""
     report, removed = verify_folder(folder, clean=clean, decode=decode)
     if as_json:

@@ -17,7 +17,7 @@ from curation.judging.concepts import Concepts, count_concepts, load_concepts, w
 from curation.judging.examples import choose_examples, choose_rejects
 from curation.judging.facts import judge_facts
 from curation.judging.rows import GroupRows, UnitGroup, read_columns, read_group, read_samples
-from curation.store import LocalStore
+from curation.stores import open_store
 from curation.tiers import YieldBins, resolve_cuts
 from pipelines import scratch
 from pipelines.combiners import parts
@@ -315,7 +315,7 @@ class WriteSelection(_Step):
         balanced = () if balance is None else balance.stages
         rows = selection.select(judged, own_bits, weights, balanced)
         path = selection_path(group.source, group.part)
-        LocalStore(self.job.root).write(path, table_bytes(rows.to_arrow(), SELECTION))
+        open_store(self.job.root).write(path, table_bytes(rows.to_arrow(), SELECTION))
         yield path
 
 

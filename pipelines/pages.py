@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
-from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel
@@ -13,7 +12,7 @@ from curation.drift import compare_runs
 from curation.labels import RunLabels, current_labels, precision_by_bin, selected_pairs
 from curation.run_examples import read_examples
 from curation.run_groups import read_groups
-from curation.store import LocalStore
+from curation.store import Store
 from dashboard import PageFacts
 from dashboard.feed import STAGE_SAMPLES, Feed, LabelRow
 from schemas.config_file import ConfigError, parse_document
@@ -51,7 +50,7 @@ class PageWishes:
 
 
 def page_facts(
-    store: LocalStore,
+    store: Store,
     statistics: Statistics,
     manifest: Manifest,
     planted: tuple[int, int] | None,
@@ -61,7 +60,7 @@ def page_facts(
     wishes = wishes or PageWishes()
     training, evaluation = trained(store)
     scorer = statistics.scorer
-    labels = RunLabels(store.root).all()
+    labels = RunLabels(store).all()
     current = current_labels(labels, selected_pairs(store, labels, scorer))
     stages = {summary.stage: summary.samples for summary in training}
     feed = Feed(
@@ -90,7 +89,7 @@ def page_facts(
     )
 
 
-def shard_states(store: LocalStore, manifest: Manifest) -> dict[str, str]:
+def shard_states(store: Store, manifest: Manifest) -> dict[str, str]:
     """Return path -> what is wrong with a shard's file, by what a listing tells; `verify` reads the bytes."""
     found: dict[str, str] = {}
     for shard in manifest.shards:
@@ -116,7 +115,7 @@ def label_rows(labels: Sequence[Label]) -> list[LabelRow]:
     return [astuple(found) for found in precision_by_bin(labels)]
 
 
-def trained(store: LocalStore) -> tuple[tuple[TrainingSummary, ...], Evaluation | None]:
+def trained(store: Store) -> tuple[tuple[TrainingSummary, ...], Evaluation | None]:
     """Return the summaries of a run's finished training stages and its evaluation, as far as they are there.
 
     An evaluation of other weights than the stages hold now (one was trained again since) is left out, and so is one
@@ -132,13 +131,7 @@ def trained(store: LocalStore) -> tuple[tuple[TrainingSummary, ...], Evaluation 
     return summaries, evaluation if current else None
 
 
-def _parsed(store: LocalStore, path: str, model: type[Document]) -> Document | None:
+def _parsed(store: Store, path: str, model: type[Document]) -> Document | None:
     if not store.exists(path):
         return None
     return parse_document(store.read(path), model, what=path, mend="remove it, and train or evaluate again")
-
-
-def media_of(root: Path, sha256: str) -> Path | None:
-    """Return where a clip of a run lies, or None when it is not there."""
-    path = root / "media" / sha256[:2] / f"{sha256}.mp4"
-    return path if path.is_file() else None

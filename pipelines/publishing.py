@@ -9,11 +9,13 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from curation.bucket_client import BUCKET_SCHEMES, bucket_file_system
+from curation.bucket_folder import BucketFolder
 from curation.manifests import read_pointer
-from curation.published import BucketFolder, PruneWhat, Published, publish
+from curation.published import PruneWhat, Published, publish
 from curation.sources.files import remote_errors
 from curation.sources.locators import without_secrets
-from curation.store import LocalStore, StoreConflict, StoreDamage
+from curation.store import Store, StoreConflict, StoreDamage
+from curation.stores import open_store
 from curation.versions import wanted_version
 from pipelines.inspecting import EXIT_DONE, Flags
 from pipelines.run_folder import read_run
@@ -24,7 +26,7 @@ from schemas.manifest import Manifest
 
 def run_publish(arguments: Any, flags: Flags) -> int:
     """Publish a version of a run's shards; done again it goes on, or finds that all is there."""
-    state, store = read_run(arguments.run_folder), LocalStore(arguments.run_folder)
+    state, store = read_run(arguments.run_folder), open_store(arguments.run_folder)
     address = str(arguments.address).rstrip("/")
     scheme, _, place = address.partition("://")
     if scheme not in BUCKET_SCHEMES or not place.strip("/"):
@@ -65,7 +67,7 @@ def _bucket_errors() -> tuple[type[Exception], ...]:
     return (ValueError, *remote_errors())
 
 
-def _with_progress(store: LocalStore, manifest: Manifest, remote: BucketFolder, prune: PruneWhat) -> Published:
+def _with_progress(store: Store, manifest: Manifest, remote: BucketFolder, prune: PruneWhat) -> Published:
     columns = (TextColumn("publish"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         bar = progress.add_task("publish", total=sum(facts.bytes for facts in manifest.shards))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 
 from curation.replay import Marked, mark_rejects, mark_unscored
 from curation.unit_reading import all_rejects
@@ -16,6 +15,7 @@ from pipelines.watching import Watcher
 from schemas.config_file import ConfigError
 from schemas.corpus import CorpusConfig
 from schemas.reasons import Reason
+from schemas.run import RunAddress
 
 RejectKey = tuple[str, str, str]
 
@@ -36,7 +36,7 @@ class ReplayResult:
     built: BuildResult | None
 
 
-def replay(root: Path, reason: str | None, engine: EngineOptions, watcher: Watcher | None = None) -> ReplayResult:
+def replay(root: RunAddress, reason: str | None, engine: EngineOptions, watcher: Watcher | None = None) -> ReplayResult:
     """Work on a run's rejects again and bring every stage that was finished up to date.
 
     Args:
@@ -54,7 +54,7 @@ def replay(root: Path, reason: str | None, engine: EngineOptions, watcher: Watch
     config = CorpusConfig.model_validate(state.config)
     run = open_run(config, root)
     before = _rejects(run)
-    with only_build(run.root):
+    with only_build(run.store):
         marked = mark_rejects(run.store, wanted)
         mark_unscored(run.store, scored_units(run).scoring, wanted, marked)
     if not marked.spans:

@@ -8,19 +8,20 @@ from pathlib import Path
 
 from curation.labels import RunLabels, current_labels, selected_pairs, shown_pairs
 from curation.manifests import read_manifest, read_pointer
-from curation.store import LocalStore
+from curation.store import Store
+from curation.stores import open_store
 from curation.verify import find_planted, remove_leftovers, verify_run
 from curation.verify_report import VerifyReport
 from dashboard import PageFacts, render_page
 from dashboard.server import Served
-from pipelines.pages import PageWishes, label_rows, media_of, page_facts, trained
+from pipelines.pages import PageWishes, label_rows, page_facts, trained
 from pipelines.run_folder import read_run, read_statistics
 from pipelines.world import planted_copies
 from schemas.config_file import ConfigError
 from schemas.corpus import CorpusConfig
 from schemas.evaluation import Evaluation
 from schemas.examples import Label
-from schemas.run import REPORT_HTML
+from schemas.run import REPORT_HTML, RunAddress, media_path
 from schemas.statistics import Statistics
 from schemas.training import TrainingSummary
 
@@ -30,21 +31,21 @@ class Results:
     """A judged run, read back."""
 
     config: CorpusConfig
-    store: LocalStore
+    store: Store
     statistics: Statistics
     planted: tuple[int, int] | None
     training: tuple[TrainingSummary, ...] = ()
     evaluation: Evaluation | None = None
 
 
-def read_results(folder: Path) -> Results:
+def read_results(folder: RunAddress) -> Results:
     """Return a judged run's statistics.
 
     Raises:
         ConfigError: the folder holds no run, one that is not judged yet, or one that another version judged.
     """
     config = CorpusConfig.model_validate(read_run(folder).config)
-    store = LocalStore(folder)
+    store = open_store(folder)
     statistics = read_statistics(folder)
     made_up = any(source.format == "synthetic" for source in config.sources)
     planted = find_planted(store, planted_copies(config)) if made_up else None
@@ -54,7 +55,7 @@ def read_results(folder: Path) -> Results:
     )
 
 
-def write_page(folder: Path, html: Path | None, against: Path | None = None) -> Path:
+def write_page(folder: RunAddress, html: Path | None, against: RunAddress | None = None) -> RunAddress:
     """Write the page of a run to `html`, or into the run; returns where it lies.
 
     Args:
@@ -68,18 +69,18 @@ def write_page(folder: Path, html: Path | None, against: Path | None = None) -> 
     statistics, facts = _page_inputs(folder, PageWishes(other=_other(against)))
     page = render_page(statistics, facts)
     if html is None:
-        store = LocalStore(folder)
+        store = open_store(folder)
         store.write(REPORT_HTML, page.encode("utf-8"))
-        return store.root / REPORT_HTML
+        return f"{store.address}/{REPORT_HTML}"
     html.write_text(page, encoding="utf-8")
     return html
 
 
-def _other(against: Path | None) -> Statistics | None:
+def _other(against: RunAddress | None) -> Statistics | None:
     return None if against is None else read_results(against).statistics
 
 
-def _page_inputs(folder: Path, wishes: PageWishes) -> tuple[Statistics, PageFacts]:
+def _page_inputs(folder: RunAddress, wishes: PageWishes) -> tuple[Statistics, PageFacts]:
     results = read_results(folder)
     pointer = read_pointer(results.store)
     if pointer is None:
@@ -88,14 +89,15 @@ def _page_inputs(folder: Path, wishes: PageWishes) -> tuple[Statistics, PageFact
     return results.statistics, page_facts(results.store, results.statistics, manifest, results.planted, wishes)
 
 
-def served_run(folder: Path, against: Path | None = None) -> Served:
+def served_run(folder: RunAddress, against: RunAddress | None = None) -> Served:
     """Return a run as the server shows it: read once, drawn anew for every reader, since labels change.
 
     Raises:
         ConfigError: the run has no manifest yet.
     """
     statistics, facts = _page_inputs(folder, PageWishes(other=_other(against), served=True))
-    store, scorer, labels = LocalStore(folder), statistics.scorer, RunLabels(folder)
+    store, scorer = open_store(folder), statistics.scorer
+    labels = RunLabels(store)
     shown = shown_pairs(store, scorer)
     pairs = {**selected_pairs(store, labels.all(), scorer), **shown}
 
@@ -111,7 +113,7 @@ def served_run(folder: Path, against: Path | None = None) -> Served:
 
     return Served(
         page=page,
-        media=lambda sha256: media_of(store.root, sha256),
+        media=lambda sha256: store.kept(media_path(sha256)),
         pair=shown.get,
         labels=labels,
         precision=lambda: label_rows(given_labels()),
@@ -119,7 +121,7 @@ def served_run(folder: Path, against: Path | None = None) -> Served:
     )
 
 
-def verify_folder(folder: Path, *, clean: bool, decode: int) -> tuple[VerifyReport, int]:
+def verify_folder(folder: RunAddress, *, clean: bool, decode: int) -> tuple[VerifyReport, int]:
     """Verify a run; returns the report and how many leftovers were removed.
 
     Args:
@@ -130,7 +132,7 @@ def verify_folder(folder: Path, *, clean: bool, decode: int) -> tuple[VerifyRepo
     """
     state = read_run(folder)
     config = CorpusConfig.model_validate(state.config)
-    store = LocalStore(folder)
+    store = open_store(folder)
     report = verify_run(store, config, decode)
     if report.problems and state.stage("shard") is None:
         report.problems.append("the run changed after its last manifest: run `clipstrata build` to its end")

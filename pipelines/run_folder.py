@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-import fcntl
+import contextlib
 import importlib.metadata
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from pydantic import ValidationError
 
-from curation.store import LocalStore
+from curation.store import Store, StoreHeld
+from curation.stores import open_store
 from schemas.config_file import ConfigError
 from schemas.corpus import CorpusConfig
-from schemas.run import CODE_VERSION, RUN_JSON, STATISTICS_JSON, RunState, StageName, StageState
+from schemas.run import (
+    BUILD_LOCK,
+    CODE_VERSION,
+    RUN_JSON,
+    STATISTICS_JSON,
+    RunAddress,
+    RunState,
+    StageName,
+    StageState,
+    address_of,
+)
 from schemas.statistics import STATISTICS_SCHEMA, ScorerFacts, Statistics
 
 # Packages whose versions change results; they stand in run.json.
@@ -28,9 +37,13 @@ class Run:
     """An open run folder."""
 
     config: CorpusConfig
-    root: Path
-    store: LocalStore
+    store: Store
     state: RunState
+
+    @property
+    def root(self) -> RunAddress:
+        """Where it lies, as `open_store` takes it."""
+        return address_of(self.store.address)
 
     def save(self) -> None:
         """Write run.json."""
@@ -38,8 +51,7 @@ class Run:
 
     def fresh_scratch(self, stage: StageName) -> str:
         """Return a stage's empty scratch folder, relative to the run: what an earlier attempt left there is gone."""
-        shutil.rmtree(self.store.scratch(stage), ignore_errors=True)
-        self.store.scratch(stage)
+        self.store.clear(f"tmp/{stage}")
         return f"tmp/{stage}"
 
     def finish(self, stage: StageName, fingerprint: str, outputs: str, seconds: float) -> None:
@@ -58,7 +70,7 @@ class Run:
     def drop_scratch(self, *names: str) -> None:
         """Remove unfinished work: nothing under tmp/ is needed once a stage is finished."""
         for name in names:
-            shutil.rmtree(self.root / "tmp" / name, ignore_errors=True)
+            self.store.clear(f"tmp/{name}")
 
     def note_scorer(self, scorer: ScorerFacts) -> None:
         """Record which model scored the clips, and the code that did."""
@@ -72,13 +84,13 @@ class Run:
         self.save()
 
 
-def open_run(config: CorpusConfig, out: Path) -> Run:
+def open_run(config: CorpusConfig, out: RunAddress) -> Run:
     """Open a run folder for a corpus, making it when it is not there.
 
     Raises:
         ConfigError: the folder belongs to another corpus, or holds other files.
     """
-    store = LocalStore(out)
+    store = open_store(out)
     document = config.model_dump(mode="json")
     if store.exists(RUN_JSON):
         state = read_run(out)
@@ -89,40 +101,47 @@ def open_run(config: CorpusConfig, out: Path) -> Run:
             )
         state = state.model_copy(update={"config": document, "versions": _versions()})
     else:
-        if store.root.is_file() or (store.root.is_dir() and any(store.root.iterdir())):
+        if not _is_empty(store):
             raise ConfigError(
                 f"--out {out}: is no run and not empty; allowed: a new or empty folder, or a run; give another --out"
             )
         state = RunState(corpus=config.corpus, config=document, versions=_versions())
-    run = Run(config=config, root=store.root, store=store, state=state)
+    run = Run(config=config, store=store, state=state)
     run.save()
     return run
 
 
+def _is_empty(store: Store) -> bool:
+    try:
+        return store.is_empty()
+    except FileNotFoundError as error:
+        raise ConfigError(f"--out {store.address}: {error} Make the bucket first") from error
+
+
 @contextmanager
-def only_build(root: Path) -> Iterator[None]:
-    """Hold a run folder for one build on this machine; a build that is killed lets go of it.
+def only_build(store: Store) -> Iterator[None]:
+    """Hold a run folder for one build, on this machine or in a bucket; a build that is killed lets go of it.
 
     Raises:
         ConfigError: another build is at work in it.
     """
-    lock = root / "progress" / "build.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
+    with contextlib.ExitStack() as held:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(f"--out {root}: another build is at work in it; wait for its end, or stop it") from None
+            held.enter_context(store.lock(BUILD_LOCK))
+        except StoreHeld as error:
+            raise ConfigError(
+                f"--out {store.address}: another build is at work in it ({error}); wait for its end, or stop it"
+            ) from error
         yield
 
 
-def read_run(path: Path) -> RunState:
+def read_run(path: RunAddress) -> RunState:
     """Return the state of an existing run.
 
     Raises:
         ConfigError: the folder holds no run.
     """
-    store = LocalStore(path)
+    store = open_store(path)
     if not store.exists(RUN_JSON):
         raise ConfigError(f"RUN is {path}: it holds no {RUN_JSON}; allowed: a folder that `clipstrata build` wrote")
     try:
@@ -138,13 +157,13 @@ def _versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in _VERSIONED}
 
 
-def read_statistics(folder: Path) -> Statistics:
+def read_statistics(folder: RunAddress) -> Statistics:
     """Return the statistics of a judged run, or of merged ones.
 
     Raises:
         ConfigError: there are none, or they are of another version.
     """
-    store = LocalStore(folder)
+    store = open_store(folder)
     if not store.exists(STATISTICS_JSON):
         raise ConfigError(
             f"RUN is {folder}: it holds no {STATISTICS_JSON}; allowed: a judged run (`clipstrata judge` or `build` "

@@ -18,12 +18,12 @@ from apache_beam.metrics import Metrics
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 
 from curation.media import FramePlan
-from curation.progress import FileReporter
+from curation.progress import new_reporter
 from curation.score_batches import BatchTools, ScoreBatch, ScoredBatch, score_batch
 from curation.score_cache import ScoreCache
 from curation.scorers import OpenClipScorer, Scorer, load_open_clip
 from curation.scoring import TOP_K
-from curation.store import LocalStore
+from curation.stores import open_store
 from pipelines.dataflow import hints_for
 
 NAMESPACE = "scoring"
@@ -112,7 +112,7 @@ class SharedScorer:
                 f"the scorer {spec.model!r} ({spec.device}, {spec.dtype}) has digest {scorer.digest[:16]} here; the "
                 f"job was started for {spec.digest[:16]}; give all machines the same weights and library versions"
             )
-        store = LocalStore(options.root)
+        store = open_store(options.root)
         return BatchTools(
             store=store,
             scorer=scorer,
@@ -150,7 +150,7 @@ class ScorerHandler(ModelHandler):
         tools, started = model.tools(), time.monotonic()
         scored = score_batch(batch, tools)
         spent = {"seconds": round(time.monotonic() - started, 6), "clips": len(batch.clips)}
-        FileReporter(self._options.root, "ingest").report(NAMESPACE, spent)
+        new_reporter(self._options.root, "ingest").report(NAMESPACE, spent)
         for name, count in scored.counts:
             Metrics.counter(NAMESPACE, name).inc(count)
         if isinstance(tools.scorer, OpenClipScorer):

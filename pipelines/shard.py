@@ -9,9 +9,9 @@ import apache_beam as beam
 
 from curation.moved_texts import MovedText, texts_to_move
 from curation.packing import PackedSample, pack_sample
-from curation.progress import FileReporter
+from curation.progress import new_reporter
 from curation.shard_writing import write_shard
-from curation.store import LocalStore
+from curation.stores import open_store
 from curation.unit_reading import WholeSample, merge_whole, read_whole
 from pipelines.engine import EngineOptions, running
 from pipelines.scratch import write_scratch
@@ -49,7 +49,7 @@ class ReadSelection(beam.DoFn):
         self.move_texts = move_texts
 
     def process(self, path: str) -> Iterator[Any]:
-        for row in read_rows(LocalStore(self.root).read(path), SELECTION):
+        for row in read_rows(open_store(self.root).read(path), SELECTION):
             if row["shard_bucket"] is not None:
                 yield row["sample_id"], Selection(**row)
             elif self.move_texts and row["keeper"] != row["sample_id"]:
@@ -87,12 +87,12 @@ class WriteShard(beam.DoFn):
         self.corpus = corpus
 
     def setup(self) -> None:
-        self.reporter = FileReporter(self.root, SHARD)
+        self.reporter = new_reporter(self.root, SHARD)
 
     def process(self, element: tuple[PlaceKey, Iterable[PackedSample]]) -> Iterator[tuple[str, ShardFacts]]:
         (tier, source, shape, bucket), samples = element
         place = ShardPlace(tier=tier, source=source, shape=shape, bucket=bucket)
-        written = write_shard(samples, LocalStore(self.root), self.corpus, place)
+        written = write_shard(samples, open_store(self.root), self.corpus, place)
         facts = written.facts
         self.reporter.report("shard", {"samples": facts.samples, "bytes": facts.bytes, "reused": int(written.reused)})
         yield shard_stem(self.corpus, place), facts

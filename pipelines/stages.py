@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -103,7 +102,7 @@ def ingest(
     check_rows(read, commits)
     drop_stale_units(run, commits)
     if not config.scorer.keep_frames:
-        shutil.rmtree(run.root / "frames", ignore_errors=True)
+        run.store.clear("frames")
     outputs = ingest_outputs(run.store, scorer, names)
     fingerprint = chain_fingerprint("ingest", "", facts=facts.document(), scoring=scorer.scoring, units=names)
     seconds = time.monotonic() - started
@@ -124,14 +123,14 @@ def ingest_job(run: Run, reach: Reach, stored: StoredUnits | None = None) -> Ing
     clear(run.root, "ingest")
     return IngestJob(
         config=run.config,
-        root=str(run.root),
+        root=run.store.address,
         facts=ingest_facts(run.config, media),
         frames=scoring.plan,
         scorer=scorer,
         scoring=scoring,
         folder=folder,
         reach=reach,
-        grouping=Grouping(config=run.config, root=str(run.root), folder=f"tmp/{SPOOLED}", key=new_key()),
+        grouping=Grouping(config=run.config, root=run.store.address, folder=f"tmp/{SPOOLED}", key=new_key()),
         stored=stored,
     )
 
@@ -213,7 +212,9 @@ def _scoring(run: Run) -> tuple[ScorerFacts, ScoringOptions]:
         dtype=numerics.dtype,
         digest=digest,
     )
-    return facts, ScoringOptions(root=str(run.root), scorer=spec, plan=frames, prompt=wanted.prompt, top_k=wanted.top_k)
+    return facts, ScoringOptions(
+        root=run.store.address, scorer=spec, plan=frames, prompt=wanted.prompt, top_k=wanted.top_k
+    )
 
 
 def _numerics(device: str, dtype: str) -> Numerics:
@@ -227,7 +228,7 @@ def _numerics(device: str, dtype: str) -> Numerics:
 
 
 def _commits(run: Run, scorer: ScorerFacts, names: list[str]) -> list[UnitCommit]:
-    units = ScoredUnits(root=str(run.root), scoring=scorer.scoring, names=tuple(names))
+    units = ScoredUnits(root=run.store.address, scoring=scorer.scoring, names=tuple(names))
     return [units.read(name) for name in names]
 
 
@@ -325,7 +326,7 @@ def _read_scratch(run: Run, folder: str) -> dict[str, Any]:
 
 
 def _write_statistics(run: Run, commits: list[UnitCommit], folder: str) -> Statistics:
-    tables = whole_tables(read_tables(str(run.root), folder))
+    tables = whole_tables(read_tables(run.store.address, folder))
     counted = Counted(tables=tables, ledgers=sum_ledgers(commits, run.config))
     found = DuplicateSummary.model_validate_json(run.store.read(DUPLICATES_JSON))
     statistics = build_statistics(run.config, counted, scorer_facts(run), found)

@@ -6,7 +6,6 @@ It is what a Flex Template can hold: a template is one job, and a run's later st
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 from apache_beam.options.pipeline_options import GoogleCloudOptions
@@ -21,6 +20,7 @@ from pipelines.inspecting import EXIT_DONE, Flags
 from pipelines.run_folder import only_build, open_run
 from pipelines.stages import SPOOLED, ingest_job
 from schemas.corpus import CorpusConfig, load_corpus
+from schemas.run import RunAddress
 
 
 def run_submit(arguments: Any, flags: Flags) -> int:
@@ -31,7 +31,7 @@ def run_submit(arguments: Any, flags: Flags) -> int:
     return EXIT_DONE
 
 
-def submit(config: CorpusConfig, out: Path, engine: EngineOptions, reach: Reach | None = None) -> str:
+def submit(config: CorpusConfig, out: RunAddress, engine: EngineOptions, reach: Reach | None = None) -> str:
     """Send the ingest of a corpus to Dataflow, or write it as a template; return the job's id or the template's place.
 
     Raises:
@@ -48,7 +48,7 @@ def submit(config: CorpusConfig, out: Path, engine: EngineOptions, reach: Reach 
     for source in config.sources:
         check_source(source, config.fetch_of(source))
     run = open_run(config, out)
-    with only_build(run.root):
+    with only_build(run.store):
         run.drop_scratch(SPOOLED)
         pipeline = open_pipeline(engine)
         add_ingest(pipeline, ingest_job(run, reach or Reach()))

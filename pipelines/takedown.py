@@ -15,7 +15,8 @@ from pathlib import Path
 
 from curation.fetching import Reach
 from curation.manifests import manifest_versions, read_manifest, read_pointer
-from curation.store import LocalStore
+from curation.store import Store
+from curation.stores import open_store
 from curation.suppression import suppressed_of
 from curation.takedown.asked import Asked, read_asked
 from curation.takedown.purge import (
@@ -44,7 +45,7 @@ from schemas.canonical import sha256_hex
 from schemas.config_file import ConfigError
 from schemas.corpus import CorpusConfig
 from schemas.manifest import Manifest
-from schemas.run import RECEIPTS_FOLDER, SUPPRESSED_FOLDER, TAKEDOWN_JSON, receipt_path, suppressed_path
+from schemas.run import RECEIPTS_FOLDER, SUPPRESSED_FOLDER, TAKEDOWN_JSON, RunAddress, receipt_path, suppressed_path
 from schemas.suppression import Affected, Copies, FoundOut, Pending, Receipt, VersionFacts
 from schemas.units import UnitCommit, unit_place
 
@@ -68,7 +69,7 @@ class TakedownRequest:
 MakeAgain = Callable[[Run, StoredUnits], None]
 
 
-def preview(root: Path, request: TakedownRequest) -> Resolution:
+def preview(root: RunAddress, request: TakedownRequest) -> Resolution:
     """Return what a takedown would touch; nothing is written.
 
     Raises:
@@ -79,7 +80,7 @@ def preview(root: Path, request: TakedownRequest) -> Resolution:
 
 
 def takedown(
-    root: Path,
+    root: RunAddress,
     request: TakedownRequest,
     engine: EngineOptions,
     watcher: Watcher | None = None,
@@ -98,7 +99,7 @@ def takedown(
     asked, ids_sha256 = read_asked(request.ids), sha256_hex(request.ids.read_bytes())
     run = _opened(root, save=True)
     work = make_again or (lambda run, stored: _ingest_again(run, stored, engine, watcher))
-    with only_build(run.root):
+    with only_build(run.store):
         stopped = _pending(run.store)
         if stopped is not None:
             receipt = _finish(run, stopped, engine, watcher, work)
@@ -113,13 +114,13 @@ def takedown(
         return _finish(run, pending, engine, watcher, work)
 
 
-def _opened(root: Path, *, save: bool) -> Run:
+def _opened(root: RunAddress, *, save: bool) -> Run:
     state = read_run(root)
     config = CorpusConfig.model_validate(state.config)
-    return open_run(config, root) if save else Run(config=config, root=root, store=LocalStore(root), state=state)
+    return open_run(config, root) if save else Run(config=config, store=open_store(root), state=state)
 
 
-def _pending(store: LocalStore) -> Pending | None:
+def _pending(store: Store) -> Pending | None:
     return Pending.model_validate_json(store.read(TAKEDOWN_JSON)) if store.exists(TAKEDOWN_JSON) else None
 
 
@@ -192,7 +193,7 @@ def _finish(run: Run, pending: Pending, engine: EngineOptions, watcher: Watcher,
     return receipt
 
 
-def _stored_units(store: LocalStore, pending: Pending) -> StoredUnits:
+def _stored_units(store: Store, pending: Pending) -> StoredUnits:
     """Return which units are to be made again: until all are, those that were there when it began are there still."""
     on_disk = _units_on_disk(store)
     if set(on_disk).issuperset(pending.units):
@@ -211,7 +212,7 @@ def _stored_units(store: LocalStore, pending: Pending) -> StoredUnits:
     return StoredUnits(again=again, kept=kept, rows=rows)
 
 
-def _units_on_disk(store: LocalStore) -> tuple[str, ...]:
+def _units_on_disk(store: Store) -> tuple[str, ...]:
     return tuple(path.rsplit("/", 1)[1].removesuffix(".json") for path in store.list("units"))
 
 
@@ -223,7 +224,7 @@ def _ingest_again(run: Run, stored: StoredUnits, engine: EngineOptions, watcher:
     ingest(run, engine, watcher, Reach(), stored)
 
 
-def _latest(store: LocalStore) -> Manifest | None:
+def _latest(store: Store) -> Manifest | None:
     pointer = read_pointer(store)
     return None if pointer is None else read_manifest(store, pointer.version)
 
@@ -232,14 +233,12 @@ def _facts(manifest: Manifest) -> VersionFacts:
     return VersionFacts(version=manifest.version, sha256=sha256_hex(manifest.to_bytes()))
 
 
-def _found_out(store: LocalStore, latest: Manifest | None, gone: Affected) -> FoundOut:
+def _found_out(store: Store, latest: Manifest | None, gone: Affected) -> FoundOut:
     held = versions_that_hold(store, latest, gone)
     return FoundOut(held=held, checkpoints=checkpoints_of(store, held), labels=labels_of(store, gone)[1])
 
 
-def _receipt(
-    store: LocalStore, pending: Pending, found_out: FoundOut, gone: Affected, latest: Manifest | None
-) -> Receipt:
+def _receipt(store: Store, pending: Pending, found_out: FoundOut, gone: Affected, latest: Manifest | None) -> Receipt:
     before = set(pending.shards_before)
     after = set() if latest is None else {facts.sha256 for facts in latest.shards}
     counts = {name: len(ids) for name, ids in gone.model_dump().items()}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from curation.store import LocalStore
+from curation.store import Store
+from curation.stores import open_store
 from curation.unit_parts import read_unit
 from schemas.units import UnitCommit
 
@@ -18,9 +19,9 @@ class ScoredUnits:
     names: tuple[str, ...]
 
     @property
-    def store(self) -> LocalStore:
+    def store(self) -> Store:
         """The run's store."""
-        return LocalStore(self.root)
+        return open_store(self.root)
 
     def read(self, name: str) -> UnitCommit:
         """Return a unit with its scores.

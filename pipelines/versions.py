@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from curation.store import LocalStore
+from curation.stores import open_store
 from curation.versions import diff_versions, prune
 from dashboard.version_tables import print_diff
 from pipelines.inspecting import EXIT_DONE, Flags, print_json
@@ -32,7 +32,7 @@ def run_diff(arguments: Any, flags: Flags) -> int:
     """Print what differs between two versions."""
     read_run(arguments.run_folder)
     before, after = version_number(arguments.before), version_number(arguments.after)
-    found = diff_versions(LocalStore(arguments.run_folder), before, after)
+    found = diff_versions(open_store(arguments.run_folder), before, after)
     if arguments.json:
         print_json(asdict(found))
     else:
@@ -43,8 +43,8 @@ def run_diff(arguments: Any, flags: Flags) -> int:
 def run_prune(arguments: Any, flags: Flags) -> int:
     """Remove all versions but the last ones."""
     read_run(arguments.run_folder)
-    store = LocalStore(arguments.run_folder)
-    with only_build(store.root):
+    store = open_store(arguments.run_folder)
+    with only_build(store):
         removed = prune(store, arguments.keep)
     for path in removed:
         sys.stdout.write(f"removed: {path}\n")

@@ -7,12 +7,15 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from curation.displays import Display, new_display
 from curation.progress import read_totals
+from curation.stores import is_bucket
+from schemas.run import RunAddress
 
 POLL_S = 0.5
+# A look at a bucket is a request for every worker.
+BUCKET_POLL_S = 3.0
 
 TITLES = {
     "render": "rendering the built-in world",
@@ -34,7 +37,7 @@ class Watcher:
         self.quiet = quiet
 
     @contextmanager
-    def watch(self, root: Path, stage: str) -> Iterator[None]:
+    def watch(self, root: RunAddress, stage: str) -> Iterator[None]:
         """Poll the progress files of a stage until the block ends."""
         if self.quiet:
             yield
@@ -52,12 +55,12 @@ class Watcher:
             display.close(time.monotonic() - started)
 
 
-def _poll(root: Path, stage: str, display: Display, stop: threading.Event) -> None:
-    while not stop.wait(POLL_S):
+def _poll(root: RunAddress, stage: str, display: Display, stop: threading.Event) -> None:
+    while not stop.wait(BUCKET_POLL_S if is_bucket(root) else POLL_S):
         display.show(*counts(root, stage))
 
 
-def counts(root: Path, stage: str) -> tuple[int, int, str]:
+def counts(root: RunAddress, stage: str) -> tuple[int, int, str]:
     """Return (done, total, what else to say) of a stage; a total of 0 is not known."""
     totals = read_totals(root, stage)
 

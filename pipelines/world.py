@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from curation.progress import FileReporter, clear
+from curation.progress import clear, new_reporter
 from curation.sources.synthetic import world_of
 from curation.world import render_world, truth_rows, write_truth
 from pipelines.watching import Watcher
 from schemas.corpus import CorpusConfig
+from schemas.run import RunAddress
 
 TRUTH_FILE = "truth.jsonl"
 
 
-def render_sources(config: CorpusConfig, root: Path, watcher: Watcher) -> int:
+def render_sources(config: CorpusConfig, root: RunAddress, watcher: Watcher) -> int:
     """Render what the `synthetic` sources of a corpus lack; returns how many files were written.
 
     The truth goes beside the videos as `truth.jsonl`: only tests and reports read it.
@@ -24,7 +25,7 @@ def render_sources(config: CorpusConfig, root: Path, watcher: Watcher) -> int:
         return 0
     world = world_of(config.world)
     clear(root, "render")
-    reporter = FileReporter(str(root), "render")
+    reporter = new_reporter(root, "render")
     rendered = 0
     for folder in folders:
         reporter.report("planned", {"videos": len(world.videos)})

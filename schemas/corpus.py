@@ -371,7 +371,9 @@ def _with_resolved_paths(config: CorpusConfig, folder: Path) -> CorpusConfig:
 
 
 def _resolved_base(base: BaseVersion | None, folder: Path) -> str | None:
-    return None if base is None else str(BaseVersion(resolve_path(folder, str(base.run)), base.version))
+    if base is None or is_url(str(base.run)):
+        return None if base is None else str(base)
+    return str(BaseVersion(resolve_path(folder, str(base.run)), base.version))
 
 
 def _resolved_list(path: Path, folder: Path) -> Path:

@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from schemas.config_file import Strict
+from schemas.run import RunAddress, address_of
 
 # What is done about clips that are the same, or nearly.
 Action = Literal["keep_one", "label", "off"]
@@ -23,14 +24,14 @@ BASE_MARK = "base:"
 class BaseVersion:
     """A version of an earlier build, written RUN@VERSION."""
 
-    run: Path
+    run: RunAddress
     version: int
 
     @classmethod
     def parse(cls, text: str) -> BaseVersion:
         """Take a text of BASE_PATTERN apart."""
         folder, _, version = text.rpartition("@")
-        return cls(Path(folder), int(version))
+        return cls(address_of(folder), int(version))
 
     def __str__(self) -> str:
         return f"{self.run}@{self.version}"

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.canonical import canonical_json, digest_of
 from schemas.statistics import ScorerFacts
+
+# Where a run lies: a folder of this machine, or an address of a bucket (`s3://...`, `gs://...`).
+RunAddress = Path | str
 
 RUN_SCHEMA = "clipstrata.run/1"
 CODE_VERSION = "0.3.0"
@@ -34,6 +38,7 @@ LABELS_JSONL = "labels/labels.jsonl"
 SUPPRESSED_FOLDER = "suppressed"
 RECEIPTS_FOLDER = "receipts"
 TAKEDOWN_JSON = "progress/takedown.json"
+BUILD_LOCK = "progress/build.lock"
 LATEST_JSON = "manifests/latest.json"
 REPORT_HTML = "report/index.html"
 HANDOFF_FOLDER = "handoff"
@@ -44,6 +49,11 @@ DECODED_FOLDER = "tmp/decoded"
 # Folders that hold a clock, an attempt or a path of this machine; nothing in them has part in a digest (nor has
 # run.json, nor the page of a trained run, which shows how fast that went).
 UNCOUNTED = ("progress", "tmp", "models", "labels", HANDOFF_FOLDER)
+
+
+def address_of(text: str) -> RunAddress:
+    """Return an address of a bucket as it is, and anything else as a path of this machine."""
+    return text.rstrip("/") if "://" in text else Path(text)
 
 
 def media_path(media_sha256: str) -> str:
@@ -127,9 +137,12 @@ def summary_path(stage: int) -> str:
     return f"{stage_folder(stage)}/summary.json"
 
 
-def decoded_path(manifest_sha256: str, frames: int, size_px: int, tiers: Sequence[str] = ()) -> str:
-    """Return where the decoded frames of a manifest's shards lie; the folder may be removed at any time."""
-    return "-".join((f"{DECODED_FOLDER}/{manifest_sha256[:16]}", f"{frames}x{size_px}", *sorted(tiers)))
+def decoded_name(manifest_sha256: str, frames: int, size_px: int, tiers: Sequence[str] = ()) -> str:
+    """Return the name, in the scratch folder `decoded`, of the decoded frames of a manifest's shards.
+
+    They may be removed at any time.
+    """
+    return "-".join((manifest_sha256[:16], f"{frames}x{size_px}", *sorted(tiers)))
 
 
 MANIFEST_NAME = re.compile(r"manifests/v(\d{6})\.json")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from curation.displays import NewDisplay, new_display, shown
 from curation.scorers import Scorer
-from curation.store import LocalStore
+from curation.stores import open_store
 from schemas.canonical import canonical_json
 from schemas.config_file import ConfigError
 from schemas.evaluation import Evaluation
@@ -87,7 +87,7 @@ def evaluate(
     with shown("evaluation: probes and retrieval", new_display) as display, repeatable(None):
         found = evaluate_shapes(subjects, options, lambda what, done, total: display.show(done, total, what))
     if not is_folder:
-        LocalStore(path).write(EVALUATION_JSON, found.to_bytes())
+        open_store(path).write(EVALUATION_JSON, found.to_bytes())
     return found
 
 

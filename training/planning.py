@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from curation.handoff.selected import selected
-from curation.store import LocalStore
+from curation.stores import open_store
 from schemas.config_file import ConfigError
 from schemas.manifest import Manifest, ShardFacts
 from schemas.planning import LoaderPlan, PlaceShare, Span, StageShares, TrainingPlan
+from schemas.run import RunAddress
 from training.data import read_run_manifest
 from training.data.batches import CYCLE_STEPS, BatchOptions, capped, cycle_quotas, draws_of_round
 
@@ -161,7 +161,7 @@ def _span(numbers: Sequence[int]) -> Span:
     return Span(least=min(numbers), most=max(numbers))
 
 
-def plan_run(run: Path, version: int | None, options: PlanOptions, mixture: Sequence[str]) -> TrainingPlan:
+def plan_run(run: RunAddress, version: int | None, options: PlanOptions, mixture: Sequence[str]) -> TrainingPlan:
     """Return what a training on a run's manifest draws.
 
     Raises:
@@ -169,7 +169,7 @@ def plan_run(run: Path, version: int | None, options: PlanOptions, mixture: Sequ
         ConfigError: the selection is not the manifest's, or the mixture is wrong.
     """
     manifest = read_run_manifest(run, version)
-    stages = shares_with(options.batch, mixture)(selected(LocalStore(run), manifest))
+    stages = shares_with(options.batch, mixture)(selected(open_store(run), manifest))
     loaders = plan_loaders(manifest, options)
     return TrainingPlan(corpus=manifest.corpus, version=manifest.version, loaders=loaders, stages=stages)
 

@@ -6,7 +6,7 @@ import io
 
 import polars as pl
 
-from curation.store import LocalStore
+from curation.store import Store
 from schemas.canonical import sha256_hex
 from schemas.config_file import ConfigError
 from schemas.manifest import Manifest
@@ -26,7 +26,7 @@ _COLUMNS = (
 )
 
 
-def read_counted(store: LocalStore, manifest: Manifest, path: str) -> bytes:
+def read_counted(store: Store, manifest: Manifest, path: str) -> bytes:
     """Return a file that a manifest stands on.
 
     Raises:
@@ -42,7 +42,7 @@ def read_counted(store: LocalStore, manifest: Manifest, path: str) -> bytes:
     return found
 
 
-def selected(store: LocalStore, manifest: Manifest) -> pl.DataFrame:
+def selected(store: Store, manifest: Manifest) -> pl.DataFrame:
     """Return one row per sample in the shards, by source, tier and key.
 
     Columns: sample_id, source, tier, has_text, stage1_weight_1e4, stage2_weight_1e4, media_sha256, media_bytes,

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
-from curation.store import LocalStore
+from curation.store import Store
 from schemas.canonical import canonical_json
 from schemas.corpus import CorpusConfig
 from schemas.manifest import Manifest
@@ -69,7 +69,7 @@ def domain_of(locator: str) -> str:
     return f"{parts.scheme}://{host}" if parts.scheme in _BUCKETS else host
 
 
-def read_locators(store: LocalStore, paths: Iterable[str]) -> pl.DataFrame:
+def read_locators(store: Store, paths: Iterable[str]) -> pl.DataFrame:
     """Return sample_id and domain of every sample of the units' parts: two columns are read, nothing else."""
     frames = [
         pl.read_parquet(io.BytesIO(store.read(path)), columns=["sample_id", "locator"])

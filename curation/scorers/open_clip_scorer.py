@@ -144,7 +144,7 @@ def load_open_clip(
     from safetensors import SafetensorError
 
     numerics = choose_numerics(device, dtype, hardware or ThisMachine())
-    identifier = _identifier(model)
+    identifier = identifier_of(model)
     if pretrained is None and not identifier.startswith((_LOCAL, _HUB)):
         raise ScorerUnavailable(_help(model, pretrained, "no weights are named for this architecture"))
     if pretrained is not None and identifier.startswith((_LOCAL, _HUB)):
@@ -172,7 +172,7 @@ def load_open_clip(
     return OpenClipScorer(model, loaded, tokenizer, preprocess, _architecture(identifier, loaded), numerics)
 
 
-def _identifier(model: str) -> str:
+def identifier_of(model: str) -> str:
     """What open_clip calls the model."""
     if model == WORLD_CLIP:
         return f"{_LOCAL}{WORLD_CLIP_FOLDER}"
@@ -186,7 +186,7 @@ def _help(model: str, pretrained: str | None, cause: str) -> str:
     import open_clip
 
     start = f"scorer {model!r} with pretrained={pretrained!r} cannot be loaded: {cause}. "
-    identifier = _identifier(model)
+    identifier = identifier_of(model)
     if identifier.startswith(_LOCAL):
         folder = identifier.removeprefix(_LOCAL)
         return start + f"Put {_CONFIG}, open_clip_model.safetensors and the tokenizer's files into the folder {folder}"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from curation.manifests import manifest_versions, read_manifest
 from curation.score_cache import cache_group, drop_from_segment
-from curation.store import LocalStore, Store
+from curation.store import Store
 from curation.unit_reading import read_part
 from schemas.canonical import sha256_hex
 from schemas.ids import ID_CHARS
@@ -48,9 +47,9 @@ def purge_shards(store: Store) -> None:
         store.delete(path)
 
 
-def purge_handoff(store: LocalStore) -> None:
+def purge_handoff(store: Store) -> None:
     """Remove the run's own hand-off: its indexes name samples, and its card tells of their sources."""
-    shutil.rmtree(store.root / HANDOFF_FOLDER, ignore_errors=True)
+    store.clear(HANDOFF_FOLDER)
 
 
 def purge_media(store: Store, gone: Affected) -> None:
@@ -100,13 +99,13 @@ def purge_labels(store: Store, gone: Affected) -> None:
         store.write(LABELS_JSONL, b"".join(kept))
 
 
-def purge_notes(store: LocalStore, units: Iterable[UnitCommit]) -> None:
+def purge_notes(store: Store, units: Iterable[UnitCommit]) -> None:
     """Remove notes on files of units that are no more, and all unfinished work."""
     current = {commit.clips for commit in units}
     for path in [path for folder in ("seen", "looks") for path in store.list(f"progress/{folder}")]:
         if path.rsplit("/", 1)[1].removesuffix(".json") not in current:
             store.delete(path)
-    shutil.rmtree(store.root / "tmp", ignore_errors=True)
+    store.clear("tmp")
 
 
 def versions_that_hold(store: Store, latest: Manifest | None, gone: Affected) -> tuple[VersionFacts, ...]:

@@ -9,7 +9,7 @@ from curation.store import LocalStore
 from schemas.arrow import EXAMPLES, SELECTION, parquet_bytes
 from schemas.config_file import ConfigError
 from schemas.examples import Label, Pair
-from schemas.run import EXAMPLES_PARQUET
+from schemas.run import EXAMPLES_PARQUET, LABELS_JSONL
 from schemas.statistics import ScorerFacts
 
 FACTS = ScorerFacts(name="tiny", digest="ab" * 32, frame_plan="u8-64", aggregation="mean", prompt="{}")
@@ -30,17 +30,17 @@ def label(name: str, verdict: str = "good", score: int = 2_510, source: str = "w
 
 
 def test_the_last_label_of_a_pair_counts(tmp_path: Path) -> None:
-    labels = RunLabels(tmp_path)
+    labels = RunLabels(LocalStore(tmp_path))
     assert labels.all() == ()
     for one in (label("a"), label("b"), label("a", text_id="u" * 26), label("a", "wrong_pair")):
         labels.add(one)
-    assert RunLabels(tmp_path).all() == (label("a", "wrong_pair"), label("a", text_id="u" * 26), label("b"))
+    assert RunLabels(LocalStore(tmp_path)).all() == (label("a", "wrong_pair"), label("a", text_id="u" * 26), label("b"))
 
 
 def test_a_line_that_a_crash_cut_off_is_left_out_and_the_next_one_stands_alone(tmp_path: Path) -> None:
-    labels = RunLabels(tmp_path)
+    labels = RunLabels(LocalStore(tmp_path))
     labels.add(label("a"))
-    with labels.path.open("ab") as file:
+    with (tmp_path / LABELS_JSONL).open("ab") as file:
         file.write(b'{"sample_id":"bbb')
     assert labels.all() == (label("a"),)
     labels.add(label("c"))
@@ -49,18 +49,19 @@ def test_a_line_that_a_crash_cut_off_is_left_out_and_the_next_one_stands_alone(t
 
 
 def test_a_whole_line_without_its_end_counts_before_and_after_the_next_one(tmp_path: Path) -> None:
-    labels = RunLabels(tmp_path)
+    labels = RunLabels(LocalStore(tmp_path))
     labels.add(label("a"))
-    labels.path.write_bytes(labels.path.read_bytes().rstrip(b"\n"))
+    path = tmp_path / LABELS_JSONL
+    path.write_bytes(path.read_bytes().rstrip(b"\n"))
     assert labels.all() == (label("a"),)
     labels.add(label("b"))
     assert labels.all() == (label("a"), label("b"))
 
 
 def test_a_whole_line_that_is_no_label_is_said(tmp_path: Path) -> None:
-    labels = RunLabels(tmp_path)
+    labels = RunLabels(LocalStore(tmp_path))
     labels.add(label("a"))
-    with labels.path.open("ab") as file:
+    with (tmp_path / LABELS_JSONL).open("ab") as file:
         file.write(b'{"sample_id":"bbb"}\n')
     with pytest.raises(ConfigError, match=r"labels\.jsonl, line 2: is no label .* remove the line"):
         labels.all()

@@ -16,8 +16,9 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 
 from curation.bucket_client import bucket_file_system
+from curation.bucket_folder import BucketFolder
 from curation.manifests import commit_manifest, read_manifest
-from curation.published import BucketFolder, PruneWhat, Published, Remote, publish
+from curation.published import PruneWhat, Published, Remote, publish
 from curation.shard_writing import write_shard
 from curation.store import LocalStore, StoreConflict, StoreDamage
 from curation.versions import prune as drop_versions

@@ -20,7 +20,7 @@ from pipelines.engine import EngineOptions
 from pipelines.finished import scored_units
 from pipelines.watching import Watcher
 from schemas.corpus import load_corpus
-from schemas.run import decoded_path
+from schemas.run import DECODED_FOLDER, decoded_name
 from training.data import BatchOptions, ensure_cache, manifest_digest, plan_batches, read_run_manifest
 from training.frozen import export_checkpoint
 from training.loop import TrainConfig, load_train_config, train
@@ -87,9 +87,9 @@ def test_the_run_verifies(built: BuildResult) -> None:
 
 def epochs_of(config: TrainConfig) -> dict[str, float]:
     """How often each source that is trained on was gone through; 0 for one that was never drawn."""
-    manifest, plan = read_run_manifest(config.run_folder), FramePlan(count=8, size_px=32)
-    decoded = decoded_path(manifest_digest(manifest), plan.count, plan.size_px)
-    samples = ensure_cache(config.run_folder / decoded, config.run_folder, manifest, plan).samples
+    manifest, plan = read_run_manifest(config.run_address), FramePlan(count=8, size_px=32)
+    decoded = f"{DECODED_FOLDER}/{decoded_name(manifest_digest(manifest), plan.count, plan.size_px)}"
+    samples = ensure_cache(Path(config.run) / decoded, config.run_address, manifest, plan).samples
     texts_only = config.stage == 1
     options = BatchOptions(
         size=config.batch_size, seed=0, stage=config.stage, texts_only=texts_only, small_sources="leave_out"

@@ -35,7 +35,7 @@ GUIDE = (ROOT / "docs" / "statistics.md").read_text()
 
 def labelled(run: Run) -> Run:
     """Return a run with a label of each sample that has a text, as by command."""
-    labels = RunLabels(run.root)
+    labels = RunLabels(run.store)
     for pair in shown_pairs(run.store, FAKE_SCORER).values():
         labels.add(Label(**pair.model_dump(), verdict="good"))
     assert main(["labels", str(run.root), "--out", str(run.root / "labels" / "labels.parquet")]) == 0
@@ -246,7 +246,7 @@ def test_each_table_of_the_report_is_a_file(
     assert set(found["shards"]["state"]) == {"as written"}
     told = read_statistics(runs[0].root)
     assert found["tiers"]["samples"].sum() == sum(source.samples for source in told.sources)
-    assert found["labels"]["good"].sum() == len(RunLabels(runs[0].root).all()) > 0
+    assert found["labels"]["good"].sum() == len(RunLabels(runs[0].store).all()) > 0
     (tmp_path / "file").write_text("x")
     assert main(["stats", str(runs[0].root), "--csv", str(tmp_path / "file")]) == 2
     assert "is a file; allowed: a folder" in capsys.readouterr().err

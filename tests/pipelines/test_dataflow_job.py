@@ -15,6 +15,10 @@ import pytest
 from apache_beam.portability.api import beam_runner_api_pb2
 
 from curation.fetching import Reach
+from curation.progress import read_totals
+from curation.store import Store
+from curation.stores import open_store
+from deploy.dataflow.launch import launch
 from pipelines.build import build
 from pipelines.engine import EngineOptions, EngineOptionsError, running
 from pipelines.ingest import IngestJob, run_ingest
@@ -23,6 +27,7 @@ from pipelines.stages import ingest_job
 from pipelines.submitting import submit
 from pipelines.watching import Watcher
 from schemas.corpus import CorpusConfig, ScorerConfig, load_corpus
+from schemas.run import RUN_JSON, UNCOUNTED
 from tests.bucket_servers import environment, gs_server
 from tests.builders import IN_PROCESS, counted_digests
 from tests.curation.media.make import write_test_video
@@ -38,7 +43,6 @@ from tests.dataflow_server import (
 pytestmark = pytest.mark.slow
 
 IMAGE = "europe-west4-docker.pkg.dev/my-project/repo/clipstrata:0.1.0-gpu"
-# Where the run would lie; what is run here writes to a folder, which stands in for it.
 ROOT = "gs://lab/run"
 TEMPLATE = "gs://lab/template_launches/1/job_object"
 CANARY = "canary-secret"
@@ -84,40 +88,57 @@ class Submitted:
 
 
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> CorpusConfig:
+def corpus_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("films")
     write_test_video(folder / "a.mp4")
     (folder / "rows.csv").write_text(ROWS)
-    (folder / "corpus.yaml").write_text(CORPUS)
-    return load_corpus(folder / "corpus.yaml")
+    (folder / "corpus.yaml").write_text(CORPUS.replace("rows.csv", str(folder / "rows.csv")))
+    return folder / "corpus.yaml"
 
 
 @pytest.fixture(scope="module")
-def submitted(corpus: CorpusConfig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Submitted]:
-    folder = tmp_path_factory.mktemp("dataflow")
+def corpus(corpus_file: Path) -> CorpusConfig:
+    return load_corpus(corpus_file)
+
+
+@pytest.fixture(scope="module")
+def submitted(corpus: CorpusConfig, corpus_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Submitted]:
+    account = tmp_path_factory.mktemp("dataflow") / "account.json"
     timeout_s = socket.getdefaulttimeout()
-    with gs_server("lab", {}), dataflow_server() as service:
-        key = write_account(folder / "account.json", service.endpoint)
-        keys = {"GOOGLE_APPLICATION_CREDENTIALS": str(folder / "account.json"), "AWS_SECRET_ACCESS_KEY": CANARY}
+    keys = {"GOOGLE_APPLICATION_CREDENTIALS": str(account), "AWS_SECRET_ACCESS_KEY": CANARY}
+    yaml_in_bucket = {"lab/corpora/tiny.yaml": corpus_file.read_bytes()}
+    with gs_server("lab", yaml_in_bucket), dataflow_server() as service:
+        key = write_account(account, service.endpoint)
         with environment(**keys):
-            job = ingest_job(open_run(corpus, folder / "run"), Reach())
+            flags = (*service.flags(), *ASKED)
+            job = ingest_job(open_run(corpus, ROOT), Reach())
             # A dry run goes first: with the true endpoint, Beam checks names and places, and sends nothing.
             run_ingest(job, EngineOptions(flags=(*DRY, *ASKED), root=ROOT))
-            assert service.jobs == [] and not fsspec.filesystem("gs", token="anon").find("lab")
-            run_ingest(job, EngineOptions(flags=(*service.flags(), *ASKED), root=ROOT))
-            again = EngineOptions(flags=(*service.flags(), *ASKED, f"--template_location={TEMPLATE}"), root=ROOT)
-            assert submit(corpus, folder / "templated", again) == TEMPLATE
+            assert service.jobs == [] and not staged_objects()
+            run_ingest(job, EngineOptions(flags=flags, root=ROOT))
+            parameters = ("--corpus=gs://lab/corpora/tiny.yaml", "--out=gs://lab/templated")
+            assert launch((*parameters, *flags, f"--template_location={TEMPLATE}")) == 0
             on_gpu = corpus.model_copy(update={"scorer": ScorerConfig(frames=2, device="cuda", dtype="float32")})
-            asked = (*service.flags(), *ASKED, f"--scoring_accelerator={GPU}")
-            assert submit(on_gpu, folder / "sent", EngineOptions(flags=asked, root=ROOT)) == "job-2"
-        bucket = fsspec.filesystem("gs", token="anon")
-        staged = {name: bucket.cat_file(name) for name in bucket.find("lab")}
-        body = service.jobs[0]
-        url = body["environment"]["sdkPipelineOptions"]["options"]["pipelineUrl"].removeprefix("gs://")
-        graph = beam_runner_api_pb2.Pipeline.FromString(staged[url])
-        yield Submitted(job, body, graph, staged[url], service, staged, key)
+            asked = (*flags, f"--scoring_accelerator={GPU}")
+            assert submit(on_gpu, "gs://lab/sent", EngineOptions(flags=asked, root="gs://lab/sent")) == "job-2"
+            staged, body = staged_objects(), service.jobs[0]
+            url = body["environment"]["sdkPipelineOptions"]["options"]["pipelineUrl"].removeprefix("gs://")
+            graph = beam_runner_api_pb2.Pipeline.FromString(staged[url])
+            yield Submitted(job, body, graph, staged[url], service, staged, key)
     # Beam sets one for the whole process when it meets a service account.
     socket.setdefaulttimeout(timeout_s)
+
+
+def staged_objects() -> dict[str, bytes]:
+    """Return name -> bytes of what Beam put into the bucket."""
+    bucket = fsspec.filesystem("gs", token="anon")
+    names = [name for name in bucket.find("lab") if "/tmp/dataflow/" in name or "template_launches" in name]
+    return {name: bucket.cat_file(name) for name in names}
+
+
+def digests(store: Store) -> dict[str, str]:
+    paths = [path for path in store.list("") if path != RUN_JSON and path.split("/")[0] not in UNCOUNTED]
+    return {path: store.sha256(path) for path in paths}
 
 
 def test_one_job_is_created_with_the_service_account(submitted: Submitted) -> None:
@@ -200,16 +221,22 @@ def test_steps_run_in_the_image_and_scoring_alone_has_hints(submitted: Submitted
     assert found == {step: {**ram, "beam:resources:accelerator:v1": GPU.encode("ascii")} for step in hints}
 
 
-def test_the_staged_graph_makes_the_bytes_that_the_embedded_engine_makes(
+def test_the_staged_graph_makes_the_bytes_that_the_embedded_engine_makes_and_a_build_goes_on_from_them(
     submitted: Submitted, corpus: CorpusConfig, tmp_path: Path
 ) -> None:
-    root = Path(submitted.job.root)
-    assert not list(root.glob("units/*")), "the server runs nothing"
+    store = open_store(ROOT)
+    assert list(store.list("units")) == [], "the server runs nothing"
     assert run_staged(submitted.graph) == "DONE"
     build(corpus, tmp_path / "run", IN_PROCESS, stages=("ingest",), watcher=Watcher(quiet=True))
     expected = counted_digests(tmp_path / "run")
-    assert counted_digests(root) == expected
+    assert digests(store) == expected
     assert {path.split("/")[0] for path in expected} >= {"media", "scores", "units", "samples", "rejects"}
+    assert read_totals(tmp_path / "run", "ingest")["video"]["clips"] == 2
+    build(corpus, ROOT, IN_PROCESS, stages=("ingest",), watcher=Watcher(quiet=True))
+    totals = read_totals(ROOT, "ingest")
+    assert totals["unit"]["events"] > 0 and "video" not in totals, "nothing is fetched or cut again"
+    assert digests(store) == expected
+    assert list(store.list("tmp")) == [], "what jobs staged goes with the build"
 
 
 @pytest.mark.parametrize(

@@ -199,7 +199,7 @@ def test_a_file_that_holds_no_hashes_is_refused(built: BuildResult, films: Path,
 
 def test_how_clips_are_shared_out_changes_nothing(built: BuildResult, tmp_path: Path) -> None:
     subprocess.run(["cp", "-r", str(built.run.root), str(tmp_path / "run")], check=True)
-    run = replace(built.run, root=tmp_path / "run", store=type(built.run.store)(tmp_path / "run"))
+    run = replace(built.run, store=type(built.run.store)(tmp_path / "run"))
     edges = [pl.read_parquet(run.store.read(path)) for path in run.store.list("duplicates/edges")]
     run.state = run.state.model_copy(update={"stages": run.state.stages[:1]})
     find_duplicates(run, IN_PROCESS, QUIET, group_samples=1)

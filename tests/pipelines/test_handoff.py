@@ -270,7 +270,7 @@ def test_the_lists_for_v_jepa_lead_to_the_clips_in_the_shards(handed: Handed) ->
 def test_a_config_of_a_launch_names_this_run(handed: Handed) -> None:
     for stage in (1, 2):
         found = load_train_config(handed.folder / f"launch/stage{stage}.yaml")
-        assert (found.stage, found.run_folder, found.manifest) == (stage, handed.run, 1)
+        assert (found.stage, found.run_address, found.manifest) == (stage, handed.run, 1)
 
 
 def test_the_card_tells_the_funnel_the_scores_and_the_terms(handed: Handed) -> None:
@@ -305,7 +305,7 @@ def test_a_hand_off_may_lie_elsewhere(handed: Handed, tmp_path: Path) -> None:
     links = sorted((tmp_path / "away/out/shards").glob("*.tar"))
     assert [path.resolve() for path in links] == [handed.run / own.path for own in handed.manifest.shards]
     found = load_train_config(tmp_path / "away/out/launch/stage1.yaml")
-    assert found.run_folder == handed.run
+    assert found.run_address == handed.run
 
 
 def copied(handed: Handed, folder: Path) -> Path:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from curation.store import LocalStore
 from pipelines.run_folder import only_build, open_run, read_run
 from schemas.config_file import ConfigError
 from schemas.corpus import load_corpus
@@ -11,9 +12,13 @@ from tests.builders import write_corpus
 
 
 def test_one_build_at_a_time(tmp_path: Path) -> None:
-    with only_build(tmp_path), pytest.raises(ConfigError, match="another build is at work"), only_build(tmp_path):
+    with (
+        only_build(LocalStore(tmp_path)),
+        pytest.raises(ConfigError, match="another build is at work"),
+        only_build(LocalStore(tmp_path)),
+    ):
         pytest.fail("two builds hold one run")
-    with only_build(tmp_path):
+    with only_build(LocalStore(tmp_path)):
         pass
 
 

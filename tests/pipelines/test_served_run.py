@@ -13,10 +13,10 @@ import polars as pl
 import pytest
 
 from curation.labels import RunLabels
-from pipelines.pages import media_of
 from pipelines.results import served_run, write_page
 from pipelines.run_folder import Run
 from schemas.examples import Label
+from schemas.run import LABELS_JSONL, media_path
 from tests.builders import built_with_fakes
 from tests.dashboard.browser import needs_chromium, opened
 
@@ -37,8 +37,8 @@ def test_only_current_labels_are_on_the_page(run: Run, served: bool) -> None:
     shown = served_run(run.root)
     selected = [label for label in map(shown.pair, samples_of(run)) if label is not None]
     first, second, third = selected[:3]
-    labels = RunLabels(run.root)
-    labels.path.unlink(missing_ok=True)
+    labels = RunLabels(run.store)
+    run.store.delete(LABELS_JSONL)
     labels.add(Label(**first.model_dump(), verdict="good"))
     labels.add(Label(**{**second.model_dump(), "text_id": "z" * 26}, verdict="good"))
     labels.add(Label(**{**third.model_dump(), "scoring": "0" * 16}, verdict="wrong_pair"))
@@ -62,9 +62,9 @@ def test_what_the_page_does_not_show_has_no_pair(run: Run) -> None:
 
 def test_clips_are_found_by_their_content(run: Run) -> None:
     (some, *_) = sorted((run.root / "media").rglob("*.mp4"))
-    assert media_of(run.root, some.stem) == some
+    assert run.store.kept(media_path(some.stem)) == some
     assert served_run(run.root).media(some.stem) == some
-    assert media_of(run.root, "0" * 64) is None
+    assert run.store.kept(media_path("0" * 64)) is None
 
 
 def test_each_start_has_a_token_of_its_own(run: Run) -> None:
@@ -87,8 +87,8 @@ def link(run: Run) -> Iterator[str]:
 
 @needs_chromium
 def test_a_label_given_in_a_browser_is_kept_with_the_text_it_speaks_of(run: Run, link: str) -> None:
-    labels = RunLabels(run.root)
-    labels.path.unlink(missing_ok=True)
+    labels = RunLabels(run.store)
+    run.store.delete(LABELS_JSONL)
     with opened(link, says=["403"]) as page:
         assert "token" not in page.url
         card = page.locator("#examples .example").first

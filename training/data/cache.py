@@ -20,6 +20,7 @@ from curation.shard_reading import ShardSample
 from curation.store import file_sha256
 from schemas.canonical import canonical_json
 from schemas.manifest import Manifest
+from schemas.run import RunAddress
 from training.data.frames import FRAME_RULE, ClipRefused, read_frames
 from training.data.shards import manifest_digest, shard_samples
 
@@ -90,7 +91,7 @@ class DecodedCache:
 
 def ensure_cache(
     folder: Path,
-    root: Path,
+    root: RunAddress,
     manifest: Manifest,
     plan: FramePlan,
     tiers: Sequence[str] | None = None,

@@ -14,10 +14,10 @@ import webdataset as wds
 from curation.manifests import parse_manifest
 from curation.shard_ranges import Ranges, open_ranges
 from curation.shard_reading import ShardOffContract, ShardSample, open_shards, read_samples
-from curation.store import LocalStore
+from curation.stores import open_store
 from schemas.canonical import sha256_hex
 from schemas.manifest import LatestPointer, Manifest
-from schemas.run import LATEST_JSON, manifest_path
+from schemas.run import LATEST_JSON, RunAddress, manifest_path
 
 
 class ManifestRefused(OSError):
@@ -57,20 +57,20 @@ def manifest_digest(manifest: Manifest) -> str:
     return sha256_hex(manifest.to_bytes())
 
 
-def shard_samples(root: Path, manifest: Manifest, tiers: Sequence[str] | None = None) -> wds.DataPipeline:
+def shard_samples(root: RunAddress, manifest: Manifest, tiers: Sequence[str] | None = None) -> wds.DataPipeline:
     """Return a pipeline that yields every `ShardSample` of a manifest, in the manifest's order.
 
     A shard is read twice: once for its digest, once for its samples, so that no sample of a bad shard is given out.
 
     Args:
-        root: the run folder.
+        root: the run folder, or its address in a bucket.
         tiers: only shards of these tiers; None is all.
 
     Raises (when iterated):
         ShardRefused: a shard is missing, damaged or off the contract.
     """
     wanted = tuple(facts for facts in manifest.shards if tiers is None or facts.tier in tiers)
-    return wds.DataPipeline(partial(iter, wanted), partial(open_shards, LocalStore(root)), read_samples, refuse_repeats)
+    return wds.DataPipeline(partial(iter, wanted), partial(open_shards, open_store(root)), read_samples, refuse_repeats)
 
 
 def refuse_repeats(samples: Iterable[ShardSample]) -> Iterator[ShardSample]:

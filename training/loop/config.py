@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from schemas.config_file import ConfigError, Strict, load_yaml, resolve_path
 from schemas.records import Tier
-from schemas.run import stage_folder
+from schemas.run import RunAddress, address_of, stage_folder
 from training.model import EncoderConfig, TextConfig
 from training.objectives.decoders import DecoderConfig
 
@@ -61,7 +61,7 @@ class _StageConfig(Strict):
     """What both stages say.
 
     Attributes:
-        run: the run folder whose shards are trained on.
+        run: the run whose shards are trained on: a folder, or an address (s3, gs).
         manifest: which version of its manifest; None is the latest.
         out: where checkpoints, metrics and the summary go; None is models/stage1 or models/stage2 of the run.
         tiers: which tiers are trained on; None is all of them.
@@ -95,9 +95,9 @@ class _StageConfig(Strict):
         return None if self.mixture is None else {name: round(part * 1_000_000) for name, part in self.mixture.items()}
 
     @property
-    def run_folder(self) -> Path:
-        """The run whose shards are trained on."""
-        return Path(self.run)
+    def run_address(self) -> RunAddress:
+        """The run whose shards are trained on: a folder, or an address of a bucket."""
+        return address_of(self.run)
 
 
 class StageOneConfig(_StageConfig):
@@ -115,7 +115,7 @@ class StageOneConfig(_StageConfig):
     @property
     def folder(self) -> Path:
         """Where this stage keeps everything."""
-        return Path(self.out) if self.out is not None else self.run_folder / stage_folder(1)
+        return Path(self.out) if self.out is not None else Path(self.run) / stage_folder(1)
 
 
 class StageTwoConfig(_StageConfig):
@@ -135,12 +135,12 @@ class StageTwoConfig(_StageConfig):
     @property
     def folder(self) -> Path:
         """Where this stage keeps everything."""
-        return Path(self.out) if self.out is not None else self.run_folder / stage_folder(2)
+        return Path(self.out) if self.out is not None else Path(self.run) / stage_folder(2)
 
     @property
     def teacher_folder(self) -> Path:
         """The finished stage 1."""
-        return Path(self.teacher) if self.teacher is not None else self.run_folder / stage_folder(1)
+        return Path(self.teacher) if self.teacher is not None else Path(self.run) / stage_folder(1)
 
 
 TrainConfig = StageOneConfig | StageTwoConfig
@@ -167,10 +167,32 @@ def load_train_config(path: Path, run: Path | None = None) -> TrainConfig:
     config = load_yaml(path, model, what=what, guide=GUIDE)
     folder = path.resolve().parent
     texts = {name: getattr(config, name, None) for name in ("run", "out", "teacher")}
-    found = {name: str(resolve_path(folder, text)) for name, text in texts.items() if text is not None}
+    found = {name: _resolved(folder, text) for name, text in texts.items() if text is not None}
     if run is not None:
         found["run"] = str(run.resolve())
     resolved: TrainConfig = config.model_copy(update=found)
-    if not resolved.run_folder.is_dir():
-        raise ConfigError(f"{what} {path}: run is {resolved.run}: no such folder; allowed: a run with shards")
+    if isinstance(resolved.run_address, Path):
+        if not resolved.run_address.is_dir():
+            raise ConfigError(f"{what} {path}: run is {resolved.run}: no such folder; allowed: a run with shards")
+    else:
+        _need_local_folders(resolved, f"{what} {path}")
     return resolved
+
+
+def _resolved(folder: Path, text: str) -> str:
+    return text if "://" in text else str(resolve_path(folder, text))
+
+
+def _need_local_folders(config: TrainConfig, what: str) -> None:
+    """Refuse a training on a run in a bucket that does not say where on this machine checkpoints lie.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    for name in ("out", "teacher") if config.stage == 2 else ("out",):
+        text = getattr(config, name)
+        if text is None or "://" in text:
+            raise ConfigError(
+                f"{what}: {name} is {text}, and run lies in a bucket; allowed: a folder of this machine, since "
+                f"checkpoints are written often; give {name}"
+            )

@@ -10,9 +10,10 @@ import torch
 
 from curation.displays import NewDisplay, new_display, shown
 from curation.media import FramePlan
+from curation.stores import open_store
 from schemas.config_file import ConfigError, parse_document
 from schemas.manifest import Manifest
-from schemas.run import CODE_VERSION, decoded_path, summary_path
+from schemas.run import CODE_VERSION, decoded_name, summary_path
 from schemas.training import TrainingSummary
 from training.data import (
     BatchOptions,
@@ -81,7 +82,7 @@ def train(config: TrainConfig, new_display: NewDisplay = new_display) -> Trainin
 
 
 def _start(config: TrainConfig) -> _Start:
-    manifest = read_run_manifest(config.run_folder, config.manifest)
+    manifest = read_run_manifest(config.run_address, config.manifest)
     precision = resolve_precision(config.precision)
     identity: dict[str, Any] = {
         "config": config.model_dump(mode="json", exclude=_PLACES) | {"precision": precision.name},
@@ -152,8 +153,9 @@ def read_summary(folder: Path) -> TrainingSummary | None:
 
 def _decoded(start: _Start, new_display: NewDisplay) -> DecodedCache:
     plan = FramePlan(count=start.encoder.frames, size_px=start.encoder.image_px)
-    root, config = start.config.run_folder, start.config
-    folder = root / decoded_path(start.identity["manifest_sha256"], plan.count, plan.size_px, config.tiers or ())
+    root, config = start.config.run_address, start.config
+    name = decoded_name(start.identity["manifest_sha256"], plan.count, plan.size_px, config.tiers or ())
+    folder = open_store(root).scratch("decoded") / name
     total = sum(shard.samples for shard in start.manifest.shards if not config.tiers or shard.tier in config.tiers)
     if folder.exists():
         return ensure_cache(folder, root, start.manifest, plan, config.tiers)

@@ -25,7 +25,7 @@ def write(folder: Path, **changes: object) -> Path:
 
 def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     config = load_train_config(write(tmp_path, stage=2, teacher="../first", out="second"))
-    assert config.run_folder == tmp_path / "run"
+    assert config.run_address == tmp_path / "run"
     assert config.folder == tmp_path / "second"
     assert str(config.teacher_folder) == str(tmp_path.parent / "first")
 
@@ -75,7 +75,7 @@ def test_what_is_wrong_is_said_with_how_to_mend_it(case: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize("path", sorted((ROOT / "training" / "configs").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_config_that_ships_is_read(path: Path, tmp_path: Path) -> None:
-    assert load_train_config(path, run=tmp_path).run_folder == tmp_path
+    assert load_train_config(path, run=tmp_path).run_address == tmp_path
 
 
 RATES = {
