@@ -126,10 +126,18 @@ types: $(STAMP)  ## mypy over the public code
 .PHONY: check
 check: lint types test  ## lint, types and tests
 
+COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
+# What workers need: everything that runs, and nothing that tests.
+WORKER = --extra dataflow --extra ocr --extra transnet --constraint requirements/lock.txt
+# PyTorch's build without CUDA comes from its own index, which `make lock` does not ask.
+CUDA = $$(grep -oE '^(torch|torchvision|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)==' requirements/lock.txt | sed 's/==//; s/^/--no-emit-package /')
+
 .PHONY: lock
-lock: $(STAMP)  ## resolve requirements/lock.txt again from pyproject.toml
-	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements/lock.txt
+lock: $(STAMP)  ## resolve requirements/*.txt again from pyproject.toml
+	@$(COMPILE) --extra dev --output-file requirements/lock.txt
 	@grep -A1000 '^uv==' requirements/lock.txt | sed -n '1p;2,$${/^[a-z]/q;p}' > requirements/bootstrap.txt
+	@$(COMPILE) $(WORKER) --output-file requirements/worker.txt
+	@$(COMPILE) $(WORKER) $(CUDA) --output-file requirements/worker-cpu.txt
 
 .PHONY: clean
 clean:  ## remove the environment and the caches; run folders stay

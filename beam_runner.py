@@ -189,6 +189,14 @@ def _add_job_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
         if name != "ingest":
             words = "cuts that a run's page exported, in place of the corpus file's"
             job.add_argument("--cuts", type=Path, default=None, metavar="FILE", help=words)
+    words = (
+        "send the ingest to Dataflow and wait for nothing; `build` takes up what it did. Beam's options follow after --"
+    )
+    submit = add("submit", inspecting("run_submit", "pipelines.submitting"), words, takes_beam_flags=True)
+    submit.add_argument("corpus", type=Path, metavar="CORPUS.yaml")
+    submit.add_argument(
+        "--out", type=run_address, required=True, metavar="RUN", help="run folder, which workers can reach"
+    )
     replay = add("replay", run_replay, "a run's rejects again, and only those", takes_beam_flags=True)
     replay.add_argument("run_folder", type=run_address, metavar="RUN")
     replay.add_argument("--reason", default=None, metavar="CODE", help="default: all that a second attempt may cure")
@@ -460,7 +468,7 @@ def _build(config: Any, out: Path, command: str, flags: tuple[str, ...]) -> int:
     from pipelines.engine import EngineOptions
 
     stages = ALL_STAGES if command == "build" else (command,)
-    return _print_build(build(config, out, EngineOptions(flags=flags), stages=stages))
+    return _print_build(build(config, out, EngineOptions(flags=flags, root=str(out)), stages=stages))
 
 
 def _print_build(result: Any) -> int:
@@ -491,7 +499,7 @@ def run_replay(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
     from pipelines.engine import EngineOptions
     from pipelines.replay import replay
 
-    result = replay(arguments.run_folder, arguments.reason, EngineOptions(flags=flags))
+    result = replay(arguments.run_folder, arguments.reason, EngineOptions(flags=flags, root=str(arguments.run_folder)))
     code = EXIT_DONE if result.built is None else _print_build(result.built)
     print_replay(Console(), result.marked.spans, result.before, result.after)
     return code

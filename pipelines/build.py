@@ -89,7 +89,7 @@ def _build(run: Run, engine: EngineOptions, stages: Sequence[StageName], watcher
     if "shard" in stages:
         statistics = statistics or judge(run, engine, watcher)
         manifest = shard(run, engine, watcher, statistics)
-    run.drop_scratch("ingest", "units", "adopt", "write", "shards")
+    run.drop_scratch("ingest", "units", "adopt", "write", "shards", "dataflow")
     planted = _planted(run, config) if statistics is not None else None
     if statistics is not None and manifest is not None:
         write_report(run, statistics, manifest, planted)

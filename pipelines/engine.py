@@ -8,17 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
+
+from pipelines.dataflow import EngineOptionsError, dataflow_flags, is_dataflow, scoring_hints
 
 EMBEDDED_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 # Names that mean the embedded runner. Plain DirectRunner would first try to download another runner.
 _EMBEDDED_NAMES = ("DirectRunner", "FnApiRunner", EMBEDDED_RUNNER)
 _THREADS = "multi_threading"
-
-
-class EngineOptionsError(ValueError):
-    """A flag for Beam is not one of its options."""
+# Engines show a job's options to whoever may look at it, and keep them with it.
+_SECRET_OPTIONS = ("s3_access_key_id", "s3_secret_access_key", "s3_session_token", "azure_connection_string")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,15 +31,17 @@ class EngineOptions:
 
     Attributes:
         flags: for example `("--runner=FlinkRunner", "--flink_master=localhost:8081")`.
+        root: the run that the jobs work on; empty where there is none.
     """
 
     flags: tuple[str, ...] = ()
+    root: str = ""
 
     def to_beam(self) -> PipelineOptions:
         """Return Beam's options.
 
         Raises:
-            EngineOptionsError: a flag is unknown to Beam.
+            EngineOptionsError: a flag is unknown to Beam, or the engine cannot work with what was given.
         """
         unknown = unknown_flags(self.flags)
         if unknown:
@@ -47,8 +49,17 @@ class EngineOptions:
                 f"unknown option {unknown[0]}; allowed: clipstrata's own (see --help) and Beam's; check the spelling"
             )
         options = PipelineOptions(list(self.flags))
+        if is_dataflow(options):
+            _check_secrets(self.flags)
+            return PipelineOptions(dataflow_flags(self.flags, self.root))
+        if scoring_hints(options):
+            raise EngineOptionsError(
+                "--scoring_accelerator and --scoring_min_ram are asked for, and only Dataflow fits workers to a step; "
+                "leave them out, or say --runner=DataflowRunner"
+            )
         runner = options.view_as(StandardOptions).runner
         if runner is not None and runner not in _EMBEDDED_NAMES:
+            _check_secrets(self.flags)
             return options
         kept = [flag for flag in self.flags if not flag.startswith("--runner")]
         return PipelineOptions([*self._embedded_flags(), *kept])
@@ -60,6 +71,16 @@ class EngineOptions:
             f"--direct_running_mode={_THREADS}",
             f"--direct_num_workers={workers}",
         ]
+
+
+def _check_secrets(flags: Sequence[str]) -> None:
+    for flag in flags:
+        name = flag.split("=", 1)[0].removeprefix("--")
+        if name in _SECRET_OPTIONS:
+            raise EngineOptionsError(
+                f"--{name} is given: a distributed engine shows it with the job; give workers their keys by their "
+                "service account, or by a Secret of their environment"
+            )
 
 
 def unknown_flags(flags: Sequence[str]) -> list[str]:
@@ -89,5 +110,23 @@ def running(options: EngineOptions) -> Iterator[beam.Pipeline]:
     # two, and so do its worker threads: elements that are being written then are lost or torn, and a job loses rows
     # without a word. At 0 a stream is flushed by size alone, by the thread that writes. There is no option for it.
     worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = 0
-    with beam.Pipeline(options=options.to_beam()) as pipeline:
+    if options.to_beam().view_as(GoogleCloudOptions).template_location:
+        raise EngineOptionsError(
+            "--template_location is given: a run is several jobs, each of which stands on the last; allowed: none, or "
+            "`clipstrata submit`, which sends one"
+        )
+    with open_pipeline(options) as pipeline:
         yield pipeline
+
+
+def open_pipeline(options: EngineOptions) -> beam.Pipeline:
+    """Return a pipeline that nothing runs yet.
+
+    Raises:
+        EngineOptionsError: Beam or the engine cannot work with the options.
+    """
+    found = options.to_beam()
+    try:
+        return beam.Pipeline(options=found)
+    except ValueError as error:
+        raise EngineOptionsError(f"Beam refuses the options: {error}") from error

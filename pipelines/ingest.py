@@ -255,7 +255,16 @@ def run_ingest(job: IngestJob, engine: EngineOptions) -> None:
     Raises:
         ConfigError: a suppression list cannot be read.
     """
+    with running(engine) as pipeline:
+        add_ingest(pipeline, job)
+
+
+def add_ingest(pipeline: beam.Pipeline, job: IngestJob) -> None:
+    """Add the job to a pipeline.
+
+    Raises:
+        ConfigError: a suppression list cannot be read.
+    """
     # Workers read the lists for themselves; one that is broken is told of here, where errors keep their type.
     suppressed_of(open_store(job.root), job.config.suppress)
-    with running(engine) as pipeline:
-        _ = pipeline | "Ingest" >> IngestSources(job) | beam.ParDo(WriteNames(job.root, job.folder))
+    _ = pipeline | "Ingest" >> IngestSources(job) | beam.ParDo(WriteNames(job.root, job.folder))

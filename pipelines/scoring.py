@@ -24,6 +24,7 @@ from curation.score_cache import ScoreCache
 from curation.scorers import OpenClipScorer, Scorer, load_open_clip
 from curation.scoring import TOP_K
 from curation.stores import open_store
+from pipelines.dataflow import hints_for
 
 NAMESPACE = "scoring"
 
@@ -58,7 +59,6 @@ class ScoringOptions:
         plan: how the score frames were made.
         prompt: template around each text.
         cached: look into the score cache and add to it.
-        resource_hints: Beam's own, for example `{"accelerator": "type:nvidia-l4;count:1", "min_ram": "16GB"}`.
     """
 
     root: str
@@ -67,7 +67,6 @@ class ScoringOptions:
     prompt: str = "{}"
     top_k: int = TOP_K
     cached: bool = True
-    resource_hints: tuple[tuple[str, str], ...] = ()
 
 
 LoadScorer = Callable[[ScorerSpec], Scorer]
@@ -125,12 +124,17 @@ class SharedScorer:
 
 
 class ScorerHandler(ModelHandler):
-    """Beam's model handler for a `Scorer`. One element is one whole `ScoreBatch`; the result is one `ScoredBatch`."""
+    """Beam's model handler for a `Scorer`. One element is one whole `ScoreBatch`; the result is one `ScoredBatch`.
 
-    def __init__(self, options: ScoringOptions, load: LoadScorer) -> None:
+    Args:
+        hints: Beam's resource hints, for example `{"accelerator": "type:nvidia-l4;count:1", "min_ram": "16GB"}`.
+    """
+
+    def __init__(self, options: ScoringOptions, load: LoadScorer, hints: Mapping[str, str] | None = None) -> None:
         super().__init__()
         self._options = options
         self._load = load
+        self._hints = dict(hints or {})
 
     def load_model(self) -> SharedScorer:
         """Return what a process shares; the weights come with the first batch."""
@@ -166,7 +170,7 @@ class ScorerHandler(ModelHandler):
 
     def get_resource_hints(self) -> dict[str, str]:
         """Return the hints of the step that owns the model."""
-        return dict(self._options.resource_hints)
+        return self._hints
 
     def should_skip_batching(self) -> bool:
         """Return True: batches come ready."""
@@ -191,6 +195,7 @@ class ScoreBatches(beam.PTransform):
         self._load = load
 
     def expand(self, batches: beam.PCollection[ScoreBatch]) -> beam.PCollection[ScoredBatch]:
-        """Wire the step."""
-        handler = ScorerHandler(self._options, self._load)
+        """Wire the step; on Dataflow, with the hints that were asked for."""
+        hints = hints_for(batches.pipeline.options, self._options.scorer.device)
+        handler = ScorerHandler(self._options, self._load, hints)
         return batches | "RunInference" >> RunInference(handler)

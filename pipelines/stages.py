@@ -92,27 +92,12 @@ def ingest(
     """
     started = time.monotonic()
     config = run.config
-    scorer, scoring = _scoring(run)
-    media: dict[str, Any] = {**media_fingerprint(), **extras_fingerprint(config)}
-    facts = ingest_facts(config, media)
-    folder = run.fresh_scratch("ingest")
-    clear(run.root, "ingest")
-    job = IngestJob(
-        config=config,
-        root=run.store.address,
-        facts=facts,
-        frames=scoring.plan,
-        scorer=scorer,
-        scoring=scoring,
-        folder=folder,
-        reach=reach,
-        grouping=Grouping(config=config, root=run.store.address, folder=f"tmp/{SPOOLED}", key=new_key()),
-        stored=stored,
-    )
+    job = ingest_job(run, reach, stored)
+    facts, scorer = job.facts, job.scorer
     with watcher.watch(run.root, "ingest"):
         read = _run_job(run, job, engine)
     kept = () if stored is None else stored.kept
-    names = sorted({*kept, *(path.rsplit("/", 1)[1] for path in run.store.list(folder))})
+    names = sorted({*kept, *(path.rsplit("/", 1)[1] for path in run.store.list(job.folder))})
     commits = _commits(run, scorer, names)
     check_rows(read, commits)
     drop_stale_units(run, commits)
@@ -128,6 +113,26 @@ def ingest(
     # Judging loads no model: what it must know of the scorer lies in run.json.
     run.note_scorer(scorer)
     return _build_report(run, commits)
+
+
+def ingest_job(run: Run, reach: Reach, stored: StoredUnits | None = None) -> IngestJob:
+    """Return the ingest of a run, with its scratch folder empty."""
+    scorer, scoring = _scoring(run)
+    media: dict[str, Any] = {**media_fingerprint(), **extras_fingerprint(run.config)}
+    folder = run.fresh_scratch("ingest")
+    clear(run.root, "ingest")
+    return IngestJob(
+        config=run.config,
+        root=run.store.address,
+        facts=ingest_facts(run.config, media),
+        frames=scoring.plan,
+        scorer=scorer,
+        scoring=scoring,
+        folder=folder,
+        reach=reach,
+        grouping=Grouping(config=run.config, root=run.store.address, folder=f"tmp/{SPOOLED}", key=new_key()),
+        stored=stored,
+    )
 
 
 def _build_report(run: Run, commits: list[UnitCommit]) -> BuildReport:

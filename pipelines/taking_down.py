@@ -41,7 +41,7 @@ def _preview(arguments: Any, request: TakedownRequest) -> dict[str, Any]:
 
 
 def _done(arguments: Any, request: TakedownRequest, flags: tuple[str, ...]) -> dict[str, Any]:
-    receipt = takedown(arguments.run_folder, request, EngineOptions(flags=flags))
+    receipt = takedown(arguments.run_folder, request, EngineOptions(flags=flags, root=str(arguments.run_folder)))
     told = receipt.model_dump(mode="json")
     if arguments.json:
         return told

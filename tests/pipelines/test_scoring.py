@@ -129,13 +129,13 @@ def test_a_worker_with_another_scorer_fails_the_job() -> None:
 
 def test_the_handler_keeps_clear_of_what_beam_does_by_default(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
-    hints = (("min_ram", "8GB"), ("accelerator", "type:nvidia-l4;count:1"))
-    handler = ScorerHandler(fake_options(tmp_path, resource_hints=hints), load_counting)
+    hints = {"min_ram": "8GB", "accelerator": "type:nvidia-l4;count:1"}
+    handler = ScorerHandler(fake_options(tmp_path), load_counting, hints)
     batch = fake_batches(store)[0]
     assert isinstance(handler.run_inference(batch, handler.load_model()), list), "a generator escapes the counters"
     assert handler.should_skip_batching()
     assert handler.get_num_bytes(batch) == 2 * 2 * 8 * 8 * 3 + 2 * len("red" + "blue 0")
-    assert handler.get_resource_hints() == dict(hints)
+    assert handler.get_resource_hints() == hints
     assert not handler.share_model_across_processes()
     assert len(pickle.dumps(handler)) < 10_000, "a handler travels without its model"
     with pytest.raises(ValueError, match=r"inference_args are \['prompt'\]; allowed: none"):
