@@ -24,18 +24,15 @@ from curation.judging.sums import pack, unpack
 from pipelines import scratch
 from pipelines.base import Base, base_name, open_bases
 from pipelines.components import ROWS_PER_PARTITION, Components, EdgeFile, find_components
+from pipelines.duplicate_index import finish_index, index_is_whole, posting_facts
+from pipelines.duplicate_job import CELLS_FILE, EDGE_ROWS, DuplicatesJob, Place, base_group
 from pipelines.duplicate_steps import (
-    CELLS_FILE,
-    EDGE_ROWS,
-    DuplicatesJob,
     FindPairs,
     LabelNodes,
-    Place,
     TellBase,
     TellClips,
     VerifyPairs,
     WriteMembers,
-    base_group,
     tell_signatures,
 )
 from pipelines.engine import EngineOptions, running
@@ -44,6 +41,7 @@ from pipelines.run_folder import Run
 from pipelines.units import ScoredUnits
 from pipelines.watching import Watcher
 from schemas.canonical import canonical_json
+from schemas.duplicate_index import DuplicateIndex
 from schemas.duplicates import DuplicatePolicy
 from schemas.run import DUPLICATES_JSON, chain_fingerprint
 from schemas.statistics import DuplicateSummary
@@ -104,7 +102,8 @@ def find_duplicates(run: Run, engine: EngineOptions, watcher: Watcher, group_sam
         facts["base"] = base
     fingerprint = chain_fingerprint("duplicates", before.outputs, **facts)
     done = run.state.stage("duplicates")
-    if done is not None and done.fingerprint == fingerprint and done.outputs == duplicates_outputs(run):
+    same = done is not None and done.fingerprint == fingerprint and done.outputs == duplicates_outputs(run)
+    if same and index_is_whole(run.store):
         return
     for path in list(run.store.list("duplicates")):
         run.store.delete(path)
@@ -160,11 +159,20 @@ def _find(
             "places": pipeline | "Benchmarks" >> beam.Create(places, reshuffle=True),
         }
         inputs | "FindEdges" >> FindEdges(job)
+    if policy.index:
+        _finish_index(job, groups)
     labels = {kind: _components(job, kind, engine) for kind in GROUP_KINDS}
     facts = _label_facts(job, labels, tasks.benchmark_nodes(hashes))
     job.store.write(f"{folder}/label_facts.arrow", pack(facts))
     _label(job, labels, engine)
     return _summary(job, labels, hashes, facts)
+
+
+def _finish_index(job: DuplicatesJob, groups: Sequence[UnitGroup]) -> None:
+    perceptual = None if job.policy.perceptual.action == "off" else posting_facts()
+    names = tuple(group.name for group in groups)
+    index = DuplicateIndex(bits=job.bits, groups=names, perceptual=perceptual, semantic=None, files={})
+    finish_index(job.store, job.folder, index)
 
 
 def _tell_benchmarks(job: DuplicatesJob, hashes: Mapping[str, pl.DataFrame], scopes: set[str]) -> Iterator[Place]:

@@ -1,6 +1,6 @@
 """The work of the duplicates job as functions of tables: what each task reads, compares and leaves.
 
-A clip of another group is told by a reference (`curation.duplicates.clips.references`).
+What it does with frame hashes stands in `curation.duplicates.perceptual_tasks`.
 """
 
 from __future__ import annotations
@@ -14,16 +14,11 @@ from numpy.typing import NDArray
 
 from curation.duplicates.cell_search import Members, search_cell
 from curation.duplicates.cells import Cells, assign
-from curation.duplicates.clips import ROW_BITS, GroupClips, references
-from curation.duplicates.collisions import Candidates, Collisions, collide, unique_candidates
+from curation.duplicates.clips import GroupClips
 from curation.duplicates.components import LABELS, partitions
-from curation.duplicates.edges import EDGES, EdgeKind, ordered, strongest
+from curation.duplicates.edges import EDGES, EdgeKind, strongest
 from curation.duplicates.overlap import SPANS, OverlapOptions, overlap_edges
-from curation.duplicates.perceptual import verify
-from curation.duplicates.perceptual_options import PerceptualOptions
-from curation.duplicates.postings import Postings, partition_of, post
 from curation.duplicates.search_options import SearchOptions
-from curation.duplicates.signatures import STEP_MS, Signatures
 from curation.duplicates.texts import GROUPS, near_texts
 from curation.duplicates.vectors import quantise
 from schemas import duplicates as policies
@@ -33,9 +28,6 @@ from schemas.statistics import ThresholdYield
 Counts = dict[str, int]
 # 2**64 / golden ratio: multiplying by it spreads numbers that differ in any bit over the upper ones.
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
-PAIR_SCHEMA = pl.Schema(
-    {"group": pl.Int64, "clip": pl.Int64, "other": pl.Int64, "other_clip": pl.Int64, "offset": pl.Int32}
-)
 MEMBERS = pl.Schema(
     {
         "node": pl.String,
@@ -86,100 +78,6 @@ def find_overlaps(
         "overlap_videos_capped": found.videos_capped,
         "overlap_pairs_skipped": found.pairs_skipped,
     }
-
-
-def perceptual_options(policy: policies.PerceptualOptions) -> PerceptualOptions:
-    """Return the kernel's options."""
-    return PerceptualOptions(
-        min_similarity_1e4=round(policy.min_similarity * 10_000), min_overlap_1e4=round(policy.min_share * 10_000)
-    )
-
-
-def posting_rows(signatures: Signatures, policy: policies.PerceptualOptions, bits: int) -> tuple[pl.DataFrame, Counts]:
-    """Return postings of frame hashes with their `part`, and how many hashes are posted."""
-    found = post(signatures, perceptual_options(policy))
-    rows = {"part": partition_of(found.key, 1 << bits), "key": found.key, "clip": found.clip, "frame": found.frame}
-    return pl.DataFrame(rows), {"hashes": len(signatures.quality), "postings": len(found)}
-
-
-def collide_postings(
-    frames: Sequence[pl.DataFrame], firsts: tuple[int, int], policy: policies.PerceptualOptions
-) -> tuple[pl.DataFrame, Counts]:
-    """Return PAIR_SCHEMA of clips that may look the same, of which `group` and `clip` tell a new one.
-
-    Args:
-        firsts: the places of the first group of the base and of the first one of benchmarks: two clips of them are no
-            pair, and those of one crowd those of the other out of no bucket.
-    """
-    rows = pl.concat(list(frames))
-    base, benchmarks = (pl.col("clip") >= references(first, np.zeros(1, dtype=np.int64))[0] for first in firsts)
-    told, options = _postings(rows.filter(~base)), perceptual_options(policy)
-    found = collide(told, options)
-    for known in (base & ~benchmarks, benchmarks):
-        against = _postings(rows.filter(known))
-        if len(against):
-            found = _both(found, collide(told, options, against))
-    candidates = found.candidates
-    pairs = pl.DataFrame(
-        {
-            "group": candidates.first >> ROW_BITS,
-            "clip": candidates.first,
-            "other": candidates.second >> ROW_BITS,
-            "other_clip": candidates.second,
-            "offset": candidates.offset,
-        },
-        schema=PAIR_SCHEMA,
-    )
-    counts = {f"perceptual_{name}": number for name, number in asdict(found.counts).items()}
-    return pairs, counts
-
-
-def _postings(rows: pl.DataFrame) -> Postings:
-    return Postings(rows["key"].to_numpy(), rows["clip"].to_numpy(), rows["frame"].to_numpy())
-
-
-def _both(among: Collisions, between: Collisions) -> Collisions:
-    return Collisions(unique_candidates([among.candidates, between.candidates]), among.counts + between.counts)
-
-
-def pairs_by_group(frames: Sequence[pl.DataFrame]) -> Iterator[tuple[int, pl.DataFrame]]:
-    """Yield (other group, its pairs), each once: several parts may find the same."""
-    rows = pl.concat(list(frames)).select("other", "clip", "other_clip", "offset").unique()
-    for (other,), own in sorted(rows.partition_by("other", as_dict=True, include_key=False).items()):
-        yield int(other), own.sort("clip", "other_clip", "offset")
-
-
-def verify_pairs(
-    pairs: pl.DataFrame, left: Signatures, right: Signatures | None, policy: policies.PerceptualOptions
-) -> tuple[pl.DataFrame, Counts]:
-    """Return the pairs that hold: `row`, `other_row`, `similarity_1e4`, `offset_ms`; and how many were looked at.
-
-    Args:
-        right: of the other group; None where both clips are of one.
-    """
-    candidates = Candidates(pairs["clip"].to_numpy(), pairs["other_clip"].to_numpy(), pairs["offset"].to_numpy())
-    found = verify(candidates, left, perceptual_options(policy), right)
-    row = np.int64((1 << ROW_BITS) - 1)
-    rows = {
-        "row": found.first & row,
-        "other_row": found.second & row,
-        "similarity_1e4": found.similarity_1e4,
-        "offset_ms": found.offset * np.int32(STEP_MS),
-    }
-    return pl.DataFrame(rows), {"perceptual_verified": pairs.height}
-
-
-def name_nodes(pairs: pl.DataFrame, own: pl.Series, other: pl.Series) -> pl.DataFrame:
-    """Return EDGES of kind `perceptual` from pairs of rows of two groups."""
-    return ordered(
-        pairs.select(
-            a=own.gather(pairs["row"]),
-            b=other.gather(pairs["other_row"]),
-            kind=pl.lit(EdgeKind.PERCEPTUAL.value),
-            similarity_1e4="similarity_1e4",
-            offset_ms="offset_ms",
-        )
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

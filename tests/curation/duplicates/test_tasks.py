@@ -10,7 +10,8 @@ import pytest
 
 from curation.duplicates.clips import GroupClips, only_samples, references
 from curation.duplicates.overlap import SPANS
-from curation.duplicates.tasks import CellSide, base_parquet, collide_postings, find_overlaps, search_cells
+from curation.duplicates.perceptual_tasks import collide_postings
+from curation.duplicates.tasks import CellSide, base_parquet, find_overlaps, search_cells
 from curation.duplicates.vectors import quantise
 from schemas.duplicates import OverlapOptions, PerceptualOptions, SemanticOptions
 
