@@ -53,6 +53,12 @@ def purge_handoff(store: LocalStore) -> None:
     shutil.rmtree(store.root / HANDOFF_FOLDER, ignore_errors=True)
 
 
+def purge_duplicates(store: Store) -> None:
+    """Remove what was found of duplicates: where no stage makes it anew, hashes of clips that are gone are in it."""
+    for path in list(store.list("duplicates")):
+        store.delete(path)
+
+
 def purge_media(store: Store, gone: Affected) -> None:
     """Remove clips and their score frames."""
     for digest in gone.media:
