@@ -167,12 +167,14 @@ class DuplicatesJob:
     def _look_up(self, place: int, index: BaseIndex, scope: str, keys: Keys) -> Postings:
         base = self.bases[place]
 
-        def kept(own: int) -> tuple[int, NDArray[np.unsignedinteger[Any]]] | None:
+        def numbers(own: int) -> tuple[int, NDArray[np.int32]] | None:
             group = base.groups[own]
             name = base_group(place, group)
-            return (self.number[name], self.open_array(f"kept/{name}")) if self.scope(group.source) == scope else None
+            if self.scope(group.source) != scope:
+                return None
+            return self.number[name], self.open_array(f"numbers/{name}")
 
-        return renumber(index.postings(keys, scope), kept)
+        return renumber(index.postings(keys, scope), numbers)
 
     def spool(self, kind: str, scope: str, part: int, name: str, rows: pl.DataFrame) -> Place:
         """Write rows for the task of a part; returns (its key, the name)."""

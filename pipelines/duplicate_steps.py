@@ -117,7 +117,8 @@ class TellBase(_Tell):
         whole = read_clips(base.units.store, commits, job.policy, hashes=not looked_up)
         clips = only_samples(whole, kept["sample_id"])
         name = base_group(place, group)
-        job.write_array(f"kept/{name}", kept_rows(whole, clips))
+        for told_as, array in zip(("kept", "numbers"), kept_rows(whole, clips), strict=True):
+            job.write_array(f"{told_as}/{name}", array)
         samples = clips.tellings.select("sample_id", "source", "node", "pixels").unique("sample_id", keep="first")
         known = samples.join(kept, on="sample_id").with_columns(
             sample_id=pl.lit(BASE_MARK) + pl.col("sample_id"), origin=pl.lit(base.origins[group.source])

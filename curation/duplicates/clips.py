@@ -120,9 +120,10 @@ def only_samples(clips: GroupClips, samples: pl.Series) -> GroupClips:
     return GroupClips(tellings=tellings, nodes=clips.nodes.filter(pl.col("node").is_in(tellings["node"].implode())))
 
 
-def kept_rows(clips: GroupClips, kept: GroupClips) -> NDArray[np.uint32]:
-    """Return which rows of clips are among some of them, ascending: uint32."""
-    return np.flatnonzero(clips.nodes["node"].is_in(kept.nodes["node"].implode()).to_numpy()).astype(np.uint32)
+def kept_rows(clips: GroupClips, kept: GroupClips) -> tuple[NDArray[np.uint32], NDArray[np.int32]]:
+    """Return the rows of clips that are among some of them, ascending, and of each row its place among these or -1."""
+    among = clips.nodes["node"].is_in(kept.nodes["node"].implode()).to_numpy()
+    return np.flatnonzero(among).astype(np.uint32), np.where(among, np.cumsum(among) - 1, -1).astype(np.int32)
 
 
 def read_embeddings(store: Store, commits: Sequence[UnitCommit]) -> pl.DataFrame:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.duplicates.perceptual_options import PerceptualOptions
-from curation.duplicates.postings import Postings, mixed
+from curation.duplicates.postings import Keys, Postings, mixed, stable_order
 
 _MAX_TABLE_BITS = 28
 """Of the table of keys: 256 MB."""
@@ -164,8 +164,7 @@ def _members(postings: Postings, against: Postings | None) -> _Members:
     clip = np.concatenate([part.clip for part in parts])[shared]
     frame = np.concatenate([part.frame for part in parts])[shared].astype(np.int64)
     key, is_new = key[shared], is_new[shared]
-    rank = mixed(clip.view(np.uint64))
-    order = np.lexsort((frame, rank, is_new, key))
+    order = _bucket_order(key, is_new, clip, frame)
     key, clip, frame, is_new = key[order], clip[order], frame[order], is_new[order]
     once = np.ones(len(order), dtype=bool)
     # a clip stands once in a bucket, with its first hash there
@@ -176,6 +175,18 @@ def _members(postings: Postings, against: Postings | None) -> _Members:
     old = np.add.reduceat(~is_new, starts, dtype=np.int64) if against is not None and len(key) else sizes
     start, old, size = (np.repeat(each, sizes) for each in (starts, old, sizes))
     return _Members(clip, frame, start, old, size, is_new)
+
+
+def _bucket_order(key: Keys, is_new: NDArray[np.bool_], clip: Ints, frame: Ints) -> Ints:
+    """Return the order by key, old ones before new ones, then by the clips' mixed numbers and by hash."""
+    order = stable_order((key << np.uint64(1)) | is_new)
+    run = np.cumsum(np.r_[False, (np.diff(key[order]) != 0) | (np.diff(is_new[order]) != 0)][: len(order)])
+    alone = np.bincount(run)[run] == 1
+    # Most old ones and most new ones stand alone under their key: only the others need more than that.
+    several = order[~alone]
+    rank = mixed(clip[several].view(np.uint64))
+    order[~alone] = several[np.lexsort((frame[several], rank, run[~alone]))]
+    return order
 
 
 def _shared(key: NDArray[np.uint64]) -> Ints:

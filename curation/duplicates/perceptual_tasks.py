@@ -16,7 +16,7 @@ from curation.duplicates.collisions import Candidates, Collisions, collide, uniq
 from curation.duplicates.edges import EdgeKind, ordered
 from curation.duplicates.perceptual import verify
 from curation.duplicates.perceptual_options import PerceptualOptions
-from curation.duplicates.postings import Keys, Postings, join_postings, partition_of, post
+from curation.duplicates.postings import Keys, Postings, distinct, join_postings, partition_of, post
 from curation.duplicates.signatures import STEP_MS, Signatures
 from schemas import duplicates as policies
 
@@ -58,7 +58,7 @@ def collide_postings(
     base, benchmarks = (pl.col("clip") >= references(first, np.zeros(1, dtype=np.int64))[0] for first in firsts)
     told, options = postings_of(rows.filter(~base)), perceptual_options(policy)
     found = collide(told, options)
-    keys = np.unique(told.key) if look_up else told.key
+    keys = distinct(told.key) if look_up else told.key
     old = join_postings([postings_of(rows.filter(base & ~benchmarks)), *(find(keys) for find in look_up)])
     for against in (old, postings_of(rows.filter(benchmarks))):
         if len(against):

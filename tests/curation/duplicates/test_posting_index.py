@@ -41,13 +41,12 @@ def test_keyed_lookup_gives_the_pairs_of_all_postings(
     kept: list[set[int]],
 ) -> None:
     """Hot buckets too: which clips stand for one hangs on the numbers that kept clips have."""
-    rows = [np.array(sorted(own), dtype=np.uint32) for own in kept]
     told = postings(new)
-    places = [[int(np.searchsorted(own, row)) for row in range(10)] for own in rows]
-    known = [(key, group, places[group][row], frame) for key, group, row, frame in old if row in kept[group]]
+    numbers = [np.array([sorted(own).index(row) if row in own else -1 for row in range(10)], np.int32) for own in kept]
+    known = [(key, group, int(numbers[group][row]), frame) for key, group, row, frame in old if row in kept[group]]
     wanted = collide(told, OPTIONS, postings(known, 10))
     found = index_postings(postings(old)).find(np.unique(told.key))
-    met = collide(told, OPTIONS, renumber(found, lambda group: (10 + group, rows[group])))
+    met = collide(told, OPTIONS, renumber(found, lambda group: (10 + group, numbers[group])))
     for name in ("first", "second", "offset"):
         assert getattr(met.candidates, name).tolist() == getattr(wanted.candidates, name).tolist()
     assert replace(met.counts, postings=0) == replace(wanted.counts, postings=0)
@@ -76,7 +75,7 @@ def test_only_the_keys_asked_for_are_found() -> None:
 
 def test_a_group_that_has_no_part_is_left_out() -> None:
     found = postings([((0, 1), 0, 4, 0), ((0, 1), 1, 4, 0)])
-    kept = {1: (6, np.array([2, 4], dtype=np.uint32))}
+    kept = {1: (6, np.array([-1, -1, 0, -1, 1], dtype=np.int32))}
     assert renumber(found, kept.get).clip.tolist() == [(6 << ROW_BITS) | 1]
 
 
