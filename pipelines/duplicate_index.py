@@ -9,13 +9,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from curation.arrays import array_bytes, open_array
+from curation.duplicates.cell_index import CELL_ARRAYS, CONTENT_ARRAYS, CellIndex, ContentIndex
+from curation.duplicates.cells import MAX_CELLS, Cells, border_1e4
 from curation.duplicates.perceptual_options import PerceptualOptions
 from curation.duplicates.posting_index import INDEX_ARRAYS, PostingIndex
 from curation.duplicates.postings import SLOT_BITS, SLOTS, Keys, Postings, join_postings, partition_of
 from curation.duplicates.signatures import Clips, Rows, Signatures, take_signatures
+from curation.duplicates.tasks import spread
+from curation.duplicates.vectors import STEPS
 from curation.store import LocalStore
 from pipelines import scratch
 from schemas.canonical import sha256_hex
@@ -23,10 +28,12 @@ from schemas.duplicate_index import INDEX_SCHEMA, DuplicateIndex, IndexFile
 from schemas.run import INDEX_FOLDER, INDEX_JSON, index_path
 
 SIGNATURE_ARRAYS = ("starts", "words", "quality")
-POSTINGS = "postings"
+POSTINGS, HOMES, CONTENTS, CELLS = "postings", "homes", "contents", "cells"
+CELLS_ARRAYS = ("centres", "routers", "lists")
 # The scope of clips that are compared over the whole corpus.
 CORPUS = "corpus"
 NO_POSTINGS = Postings(np.empty(0, np.uint64), np.empty(0, np.int64), np.empty(0, np.int32))
+NO_CELLS = (np.empty(0, np.uint32), np.empty(0, np.uint8), np.empty(0, np.uint32), np.empty(0, np.bool_))
 
 
 def posting_facts() -> dict[str, int]:
@@ -38,6 +45,21 @@ def posting_facts() -> dict[str, int]:
         "min_quality": options.min_quality,
         "prune_bits": options.prune_bits,
     }
+
+
+def cell_facts(threshold_1e4: int) -> dict[str, int]:
+    """Return what decides how embeddings are stored, and in which cells they lie."""
+    return {"steps": STEPS, "max_cells": MAX_CELLS, "border_1e4": border_1e4(threshold_1e4)}
+
+
+def cells_serve(facts: dict[str, int] | None, threshold_1e4: int) -> bool:
+    """Return whether clips in cells can be searched for pairs at a threshold: a lower one needs wider borders."""
+    wanted = cell_facts(threshold_1e4)
+    return (
+        facts is not None
+        and facts["border_1e4"] >= wanted["border_1e4"]
+        and facts == wanted | {"border_1e4": facts["border_1e4"]}
+    )
 
 
 def write_indexed(root: str, folder: str, name: str, array: NDArray[Any]) -> None:
@@ -88,8 +110,9 @@ class BaseIndex:
         bits: its keys are shared out into 2**bits parts.
         groups: names of its groups of units.
         scopes: inside what the base compared clips; for each there is a folder of parts.
-        parts: `scope/part` of the parts that hold postings.
+        parts: names of what holds something, `kind/scope/part`.
         perceptual: whether it tells which clips meet by frame hashes, as this code posts them.
+        semantic: how its embeddings lie in cells.
     """
 
     root: str
@@ -98,19 +121,21 @@ class BaseIndex:
     scopes: tuple[str, ...]
     parts: frozenset[str]
     perceptual: bool
+    semantic: dict[str, int] | None
 
     @classmethod
     def of(cls, root: str, index: DuplicateIndex) -> BaseIndex:
         """Return the index of a run for reading."""
-        start = f"{INDEX_FOLDER}/{POSTINGS}/"
-        parts = {path.removeprefix(start).rpartition("-")[0] for path in index.files if path.startswith(start)}
+        names = (path.removeprefix(f"{INDEX_FOLDER}/").rpartition("-")[0] for path in index.files)
+        parts = {name for name in names if name.partition("/")[0] in (POSTINGS, HOMES, CONTENTS)}
         return cls(
             root=root,
             bits=index.bits,
             groups=index.groups,
-            scopes=tuple(sorted({part.rpartition("/")[0] for part in parts})),
+            scopes=tuple(sorted({part.split("/")[1] for part in parts})),
             parts=frozenset(parts),
             perceptual=index.perceptual == posting_facts(),
+            semantic=index.semantic,
         )
 
     def array(self, name: str) -> NDArray[Any]:
@@ -124,16 +149,38 @@ class BaseIndex:
             keys: ascending, each once.
             scope: inside what they are compared; clips of other sources may be among those found all the same.
         """
-        return join_postings([NO_POSTINGS, *self._found(keys, self.scopes_for(scope))])
-
-    def _found(self, keys: Keys, scopes: tuple[str, ...]) -> Iterator[Postings]:
         parts = partition_of(keys, 1 << self.bits)
-        for part in np.unique(parts).tolist():
-            own = keys[parts == part]
-            for name in (f"{scope}/{part:05d}" for scope in scopes):
-                if name in self.parts:
-                    arrays = (self.array(f"{POSTINGS}/{name}-{array}") for array in INDEX_ARRAYS)
-                    yield PostingIndex(*arrays).find(own)
+        found = [
+            PostingIndex(*arrays).find(keys[parts == part])
+            for part in np.unique(parts).tolist()
+            for arrays in self._parts(POSTINGS, scope, part, INDEX_ARRAYS)
+        ]
+        return join_postings([NO_POSTINGS, *found])
+
+    def contents(self, keys: Keys, scope: str) -> Postings:
+        """Return where some contents are shown, as `postings` does."""
+        parts = spread(keys, self.bits)
+        found = [
+            ContentIndex(*arrays).find(keys[parts == part])
+            for part in np.unique(parts).tolist()
+            for arrays in self._parts(CONTENTS, scope, part, CONTENT_ARRAYS)
+        ]
+        return join_postings([NO_POSTINGS, *found])
+
+    def clips_of_cells(self, part: int, cells: NDArray[np.uint32], scope: str) -> pl.DataFrame:
+        """Return `cell`, `group`, `place`, `home` of the clips in some cells of a part, each given once."""
+        found = [CellIndex(*arrays).find(cells) for arrays in self._parts(HOMES, scope, part, CELL_ARRAYS)]
+        return pl.concat([CellIndex(*NO_CELLS).find(cells), *found])
+
+    @property
+    def cells(self) -> Cells:
+        """The cells of its embeddings."""
+        return Cells(**{name: np.asarray(self.array(f"{CELLS}/{name}")) for name in CELLS_ARRAYS})
+
+    def _parts(self, kind: str, scope: str, part: int, arrays: tuple[str, ...]) -> Iterator[tuple[NDArray[Any], ...]]:
+        for name in (f"{kind}/{own}/{part:05d}" for own in self.scopes_for(scope)):
+            if name in self.parts:
+                yield tuple(self.array(f"{name}-{array}") for array in arrays)
 
     def scopes_for(self, scope: str) -> tuple[str, ...]:
         """Return in which folders clips lie that those of a scope are compared with."""

@@ -15,11 +15,10 @@ from curation.duplicates.clips import ROW_BITS, references
 from curation.duplicates.components import partitions
 from curation.duplicates.edges import EDGES
 from curation.duplicates.perceptual_tasks import LookUp
-from curation.duplicates.posting_index import renumber
+from curation.duplicates.posting_index import Numbers, renumber
 from curation.duplicates.postings import Keys, Postings
 from curation.duplicates.signatures import Signatures, take_signatures
 from curation.judging.rows import UnitGroup
-from curation.judging.sums import pack, unpack
 from curation.store import LocalStore
 from pipelines import scratch
 from pipelines.base import Base
@@ -27,15 +26,19 @@ from pipelines.duplicate_index import (
     CORPUS,
     SIGNATURE_ARRAYS,
     BaseIndex,
+    cells_serve,
     signature_arrays,
     signature_stem,
     write_indexed,
 )
 from pipelines.units import ScoredUnits
 from schemas.duplicates import DuplicatePolicy
+from schemas.run import index_path
 
 # What is compared: a key of the first shuffle is `kind/scope/part`, one of the second `pairs/group`.
 SPANS, CELLS, TEXTS, PAIRS = "spans", "cells", "texts", "pairs"
+# Before the place of a base: the run's clips in the cells of that base.
+BASE_CELLS = "base_cells"
 # What the second job reads, by part of the nodes.
 NODES, EDGE_ROWS = "nodes", "edges"
 CELLS_FILE = "cells.bin"
@@ -103,14 +106,12 @@ class DuplicatesJob:
         """Return whether a group's clips are the run's own."""
         return self.number[group] < self.first_known
 
-    def base_of(self, group: str) -> tuple[Base, UnitGroup] | None:
-        """Return the base that a group is of, and the group there."""
-        place = self.number[group] - self.first_known
-        for base in self.bases:
-            if 0 <= place < len(base.groups):
-                return base, base.groups[place]
-            place -= len(base.groups)
-        return None
+    def base_of(self, group: str) -> tuple[int, str] | None:
+        """Return the place of the base that a group is of, and the group's name there; None where it is of none."""
+        if not group.startswith(BASE):
+            return None
+        place, _, name = group.removeprefix(BASE).partition("-")
+        return int(place), name
 
     def write_array(self, name: str, array: NDArray[Any]) -> None:
         """Write an array that later steps read rows of."""
@@ -126,7 +127,7 @@ class DuplicatesJob:
 
     def write_nodes(self, group: str, nodes: pl.Series) -> None:
         """Write the nodes of a group, in the order of its arrays."""
-        self.store.write(f"{self.folder}/nodes/{group}.arrow", pack(pl.DataFrame({"node": nodes})))
+        self.write_array(f"nodes/{group}", nodes.to_numpy().astype("S64"))
 
     def write_signatures(self, group: str, signatures: Signatures) -> None:
         """Write the frame hashes of a group's nodes; those of the run's own clips stay in its index."""
@@ -139,9 +140,23 @@ class DuplicatesJob:
         else:
             self.write_array(name, array)
 
-    def nodes_of(self, group: str) -> pl.Series:
+    def nodes_of(self, group: str) -> NDArray[np.bytes_]:
         """Return the nodes of a group, in the order of its arrays."""
-        return unpack(self.store.read(f"{self.folder}/nodes/{group}.arrow"))["node"]
+        return self.open_array(f"nodes/{group}")
+
+    def write_vectors(self, group: str, steps: NDArray[np.int16]) -> None:
+        """Write the embeddings of a group; those of the run's own clips stay in its index."""
+        self._write_either(group, f"vectors/{group}", steps)
+
+    def vectors_of(self, group: str) -> NDArray[np.int16]:
+        """Return the embeddings of a group, as `write_vectors` wrote them."""
+        kept = self.policy.index and self.owns(group)
+        return open_array(self.store, index_path(f"vectors/{group}") if kept else self.array_path(f"vectors/{group}"))
+
+    def cell_index(self, place: int) -> BaseIndex | None:
+        """Return the index of a base where its cells can be searched, by its place among the bases."""
+        index, threshold = self.bases[place].index, round(self.policy.semantic.min_cosine * 10_000)
+        return index if index is not None and cells_serve(index.semantic, threshold) else None
 
     def signatures_of(self, group: str) -> Signatures:
         """Return the frame hashes of all nodes of one of the run's groups."""
@@ -151,8 +166,8 @@ class DuplicatesJob:
     def open_signatures(self, group: str, clips: NDArray[np.int64]) -> Signatures:
         """Return the frame hashes of some clips of any group."""
         rows, known = clips & ((1 << ROW_BITS) - 1), self.base_of(group)
-        if known is not None and (index := known[0].hash_index) is not None:
-            return index.signatures(known[1].name, self.open_array(f"kept/{group}")[rows].astype(np.int64), clips)
+        if known is not None and (index := self.bases[known[0]].hash_index) is not None:
+            return index.signatures(known[1], self.open_array(f"kept/{group}")[rows].astype(np.int64), clips)
         return take_signatures(self._signature_arrays(group), rows, clips)
 
     def _signature_arrays(self, group: str) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
@@ -165,6 +180,10 @@ class DuplicatesJob:
         return [partial(self._look_up, place, index, scope) for place, index in indexes if index is not None]
 
     def _look_up(self, place: int, index: BaseIndex, scope: str, keys: Keys) -> Postings:
+        return renumber(index.postings(keys, scope), self.numbers_of(place, scope))
+
+    def numbers_of(self, place: int, scope: str) -> Numbers:
+        """Return what tells the clips of a base's index by this job's references; other scopes' are left out."""
         base = self.bases[place]
 
         def numbers(own: int) -> tuple[int, NDArray[np.int32]] | None:
@@ -174,7 +193,7 @@ class DuplicatesJob:
                 return None
             return self.number[name], self.open_array(f"numbers/{name}")
 
-        return renumber(index.postings(keys, scope), numbers)
+        return numbers
 
     def spool(self, kind: str, scope: str, part: int, name: str, rows: pl.DataFrame) -> Place:
         """Write rows for the task of a part; returns (its key, the name)."""

@@ -8,10 +8,8 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from curation.duplicates import perceptual_tasks, tasks
-from curation.duplicates.cells import Cells
 from curation.duplicates.clips import (
     HASH_COLUMNS,
     GroupClips,
@@ -27,11 +25,12 @@ from curation.duplicates.signatures import Signatures
 from curation.judging.rows import UnitGroup
 from curation.judging.sums import unpack
 from pipelines import scratch
-from pipelines.duplicate_index import POSTINGS, write_indexed
+from pipelines.duplicate_cells import keep_contents, search_base_cells, search_own_cells, tell_cells
+from pipelines.duplicate_index import CONTENTS, POSTINGS, write_indexed
 from pipelines.duplicate_job import (
     BASE,
+    BASE_CELLS,
     CELLS,
-    CELLS_FILE,
     EDGE_ROWS,
     NODES,
     PAIRS,
@@ -75,22 +74,15 @@ class _Tell(_Step):
                 yield job.spool(SPANS, scope, part, name, rows)
         if policy.perceptual.action != "off" and set(HASH_COLUMNS).issubset(clips.nodes.columns):
             yield from tell_signatures(job, name, scope, clips.signatures(job.number[name]))
-        if policy.semantic.action != "off":
-            yield from self._cells(name, scope, read_vectors(units.store, commits, clips), clips.nodes.height)
+        if policy.semantic.action != "off" and not self.cells_are_kept(name):
+            found = read_vectors(units.store, commits, clips)
+            yield from _counted({"clips_without_embedding": clips.nodes.height - len(found[0])})
+            yield from tell_cells(job, name, scope, clips, found)
 
-    def _cells(
-        self, name: str, scope: str, told: tuple[NDArray[np.int64], NDArray[np.float16]], clips: int
-    ) -> Iterator[Any]:
-        job, (places, vectors) = self.job, told
-        yield from _counted({"clips_without_embedding": clips - len(places)})
-        if len(places) == 0 or not job.store.exists(f"{job.folder}/{CELLS_FILE}"):
-            return
-        cells = Cells.from_bytes(job.store.read(f"{job.folder}/{CELLS_FILE}"))
-        steps = tasks.steps_of(vectors)
-        job.write_array(f"vectors/{name}", steps)
-        homes = tasks.cell_rows(steps, places, cells, job.policy.semantic, job.bits)
-        for (part,), rows in sorted(homes.partition_by("part", as_dict=True, include_key=False).items()):
-            yield job.spool(CELLS, scope, int(part), name, rows)
+    def cells_are_kept(self, name: str) -> bool:
+        """Return whether a group is of a base whose embeddings lie in cells already."""
+        known = self.job.base_of(name)
+        return known is not None and self.job.cell_index(known[0]) is not None
 
 
 class TellClips(_Tell):
@@ -124,8 +116,10 @@ class TellBase(_Tell):
             sample_id=pl.lit(BASE_MARK) + pl.col("sample_id"), origin=pl.lit(base.origins[group.source])
         )
         scratch.write_group(job.root, job.folder, name, known)
-        posted = 0 if looked_up or job.policy.perceptual.action == "off" else clips.nodes.height
-        yield from _counted({"base_clips": clips.nodes.height, "base_clips_posted_anew": posted})
+        anew = job.policy.perceptual.action != "off" and not looked_up
+        anew |= job.policy.semantic.action != "off" and not self.cells_are_kept(name)
+        counts = {"base_clips": clips.nodes.height, "base_clips_without_index": anew * clips.nodes.height}
+        yield from _counted(counts)
         yield from self.tell(name, group.source, base.units, commits, clips)
 
 
@@ -156,8 +150,10 @@ class FindPairs(_Step):
                 yield from _counted({"texts_with_others": rows.height})
         elif kind == POSTINGS:
             yield from self._collide(scope, part, dict(zip(sorted(names), frames, strict=True)))
+        elif kind == CONTENTS:
+            keep_contents(self.job, f"{scope}/{part}", frames)
         else:
-            yield from self._search(f"{kind}-{scope}-{part}", list(zip(sorted(names), frames, strict=True)))
+            yield from self._search(key, list(zip(sorted(names), frames, strict=True)))
 
     def _collide(self, scope: str, part: str, told: dict[str, pl.DataFrame]) -> Iterator[Any]:
         job, name = self.job, f"{scope}-{part}"
@@ -176,19 +172,13 @@ class FindPairs(_Step):
             scratch.write_spool(job.root, job.folder, key, name, rows)
             yield beam.pvalue.TaggedOutput("pairs", (key, name))
 
-    def _search(self, name: str, told: list[tuple[str, pl.DataFrame]]) -> Iterator[Any]:
-        job = self.job
-        sides = [
-            tasks.CellSide(
-                rows=rows,
-                nodes=job.nodes_of(group),
-                steps=job.open_array(f"vectors/{group}"),
-                new=job.number[group] < job.first_known,
-            )
-            for group, rows in told
-        ]
-        edges, counts = tasks.search_cells(sides, job.policy.semantic)
-        job.write_edges(name, edges)
+    def _search(self, key: str, told: list[tuple[str, pl.DataFrame]]) -> Iterator[Any]:
+        kind, scope, part = key.split("/")
+        if kind == CELLS:
+            edges, counts = search_own_cells(self.job, scope, part, told)
+        else:
+            edges, counts = search_base_cells(self.job, int(kind.removeprefix(BASE_CELLS)), scope, part, told)
+        self.job.write_edges(f"{kind}-{scope}-{part}", edges)
         yield from _counted(counts)
 
 

@@ -24,7 +24,15 @@ from curation.judging.sums import pack, unpack
 from pipelines import scratch
 from pipelines.base import Base, base_name, open_bases
 from pipelines.components import ROWS_PER_PARTITION, Components, EdgeFile, find_components
-from pipelines.duplicate_index import finish_index, index_is_whole, posting_facts
+from pipelines.duplicate_index import (
+    CELLS,
+    CELLS_ARRAYS,
+    cell_facts,
+    finish_index,
+    index_is_whole,
+    posting_facts,
+    write_indexed,
+)
 from pipelines.duplicate_job import CELLS_FILE, EDGE_ROWS, DuplicatesJob, Place, base_group
 from pipelines.duplicate_steps import (
     FindPairs,
@@ -171,7 +179,9 @@ def _find(
 def _finish_index(job: DuplicatesJob, groups: Sequence[UnitGroup]) -> None:
     perceptual = None if job.policy.perceptual.action == "off" else posting_facts()
     names = tuple(group.name for group in groups)
-    index = DuplicateIndex(bits=job.bits, groups=names, perceptual=perceptual, semantic=None, files={})
+    threshold = tasks.search_options(job.policy.semantic).threshold_1e4
+    semantic = cell_facts(threshold) if job.store.exists(f"{job.folder}/{CELLS_FILE}") else None
+    index = DuplicateIndex(bits=job.bits, groups=names, perceptual=perceptual, semantic=semantic, files={})
     finish_index(job.store, job.folder, index)
 
 
@@ -187,11 +197,15 @@ def _tell_benchmarks(job: DuplicatesJob, hashes: Mapping[str, pl.DataFrame], sco
 
 
 def _write_cells(job: DuplicatesJob, commits: Sequence[UnitCommit]) -> None:
-    """Fit the cells of embeddings to those of some units of the run and its bases, chosen by a hash of their names."""
+    """Fit the cells of embeddings to those of some units of the run and its bases, chosen by a hash of their names.
+
+    A base whose own cells are kept has no part in it.
+    """
     if not any(commit.parts["embeddings"].rows for commit in commits):
         return
     told = [(job.store, commit) for commit in commits]
-    told += [(base.units.store, base.units.read(name)) for base in job.bases for name in base.units.names]
+    anew = [base for place, base in enumerate(job.bases) if job.cell_index(place) is None]
+    told += [(base.units.store, base.units.read(name)) for base in anew for name in base.units.names]
     clips = sum(commit.parts["embeddings"].rows for _, commit in told)
     options = tasks.search_options(job.policy.semantic)
     count = cell_count(clips, options)
@@ -202,7 +216,11 @@ def _write_cells(job: DuplicatesJob, commits: Sequence[UnitCommit]) -> None:
             break
         taken.append(tasks.steps_of(as_vectors(read_embeddings(store, [commit])["vector"])))
     sample = np.concatenate([steps for steps in taken if len(steps)])
-    job.store.write(f"{job.folder}/{CELLS_FILE}", fit_cells(sample, count, options.seed).to_bytes())
+    cells = fit_cells(sample, count, options.seed)
+    job.store.write(f"{job.folder}/{CELLS_FILE}", cells.to_bytes())
+    if job.policy.index:
+        for name in CELLS_ARRAYS:
+            write_indexed(job.root, job.folder, f"{CELLS}/{name}", getattr(cells, name))
 
 
 def edge_files(job: DuplicatesJob) -> list[EdgeFile]:

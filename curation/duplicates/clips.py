@@ -41,8 +41,8 @@ class GroupClips:
     Attributes:
         tellings: `sample_id`, `source`, `node`, `pixels`, `video_sha256`, `start_us`, `end_us`, `duration_us`: a row
             per sample and unit.
-        nodes: `node`, `media_sha256` and, where they are asked for, HASH_COLUMNS: a row per node, by content, so that
-            a clip has the same row whatever the scope.
+        nodes: `node`, `media_sha256`, `content_sha256` and, where they are asked for, HASH_COLUMNS: a row per node, by
+            content, so that a clip has the same row whatever the scope.
     """
 
     tellings: pl.DataFrame
@@ -103,7 +103,7 @@ def read_clips(
             "duration_us",
             pixels=pl.col("width_px").cast(pl.Int64) * pl.col("height_px").cast(pl.Int64),
         ),
-        nodes=nodes.select("node", "media_sha256", *own),
+        nodes=nodes.select("node", "media_sha256", "content_sha256", *own),
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import asdict
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from curation.duplicates.clips import ROW_BITS, references
 from curation.duplicates.collisions import Candidates, Collisions, collide, unique_candidates
@@ -114,12 +115,12 @@ def verify_pairs(
     return pl.DataFrame(rows), {"perceptual_verified": pairs.height}
 
 
-def name_nodes(pairs: pl.DataFrame, own: pl.Series, other: pl.Series) -> pl.DataFrame:
+def name_nodes(pairs: pl.DataFrame, own: NDArray[np.bytes_], other: NDArray[np.bytes_]) -> pl.DataFrame:
     """Return EDGES of kind `perceptual` from pairs of rows of two groups."""
     return ordered(
         pairs.select(
-            a=own.gather(pairs["row"]),
-            b=other.gather(pairs["other_row"]),
+            a=pl.Series(own[pairs["row"].to_numpy()].astype("U64")),
+            b=pl.Series(other[pairs["other_row"].to_numpy()].astype("U64")),
             kind=pl.lit(EdgeKind.PERCEPTUAL.value),
             similarity_1e4="similarity_1e4",
             offset_ms="offset_ms",

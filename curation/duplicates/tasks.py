@@ -85,16 +85,15 @@ class CellSide:
     """Clips of one group in cells.
 
     Attributes:
-        rows: `cell`, `place` (of the clip's vector), `node` (its place among the nodes) and `home`.
-        new: False for clips of the base: two of them are not compared.
-        nodes: of the group.
+        rows: `cell`, `place` (of the clip's vector), `node` (its place among the nodes), `home`, and `known`: whether
+            a base has it: two such clips are not compared.
+        nodes: bytes [n], of the group; may be a memory map.
         steps: int16 [n, D] vectors of the group; may be a memory map.
     """
 
     rows: pl.DataFrame
-    nodes: pl.Series
+    nodes: NDArray[np.bytes_]
     steps: NDArray[np.int16]
-    new: bool = True
 
 
 def search_options(policy: policies.SemanticOptions) -> SearchOptions:
@@ -129,15 +128,21 @@ def cell_rows(
     )
 
 
-def search_cells(sides: Sequence[CellSide], policy: policies.SemanticOptions) -> tuple[pl.DataFrame, Counts]:
-    """Return the EDGES between clips of the same cells, and what was counted on the way."""
+def search_cells(
+    sides: Sequence[CellSide], policy: policies.SemanticOptions, *, between: bool = False
+) -> tuple[pl.DataFrame, Counts]:
+    """Return the EDGES between clips of the same cells, and what was counted on the way.
+
+    Args:
+        between: compare new clips with known ones only.
+    """
     options = search_options(policy)
     rows = pl.concat([side.rows.with_columns(side=pl.lit(place)) for place, side in enumerate(sides)])
     counts: Counts = {}
     edges = []
     for _, own in sorted(rows.partition_by("cell", as_dict=True, include_key=False).items()):
         members = _members(sides, own)
-        found = search_cell(members, options)
+        found = search_cell(members, options, between=between)
         for name, number in asdict(found.counts).items():
             counts[f"semantic_{name}"] = counts.get(f"semantic_{name}", 0) + number
         keys = pl.Series("node", members.keys.astype("U64"))
@@ -153,21 +158,20 @@ def search_cells(sides: Sequence[CellSide], policy: policies.SemanticOptions) ->
 
 
 def _members(sides: Sequence[CellSide], rows: pl.DataFrame) -> Members:
-    """Return the members of one cell; a content that several groups have is one, and new if all of them are."""
+    """Return the members of one cell; a content that several groups have is one, and known if one of them is."""
     keys, steps, home, known = [], [], [], []
     for (side,), own in sorted(rows.partition_by("side", as_dict=True, include_key=False).items()):
         group = sides[int(side)]
-        keys.append(group.nodes.gather(own["node"]).to_numpy().astype("S64"))
+        keys.append(np.asarray(group.nodes[own["node"].to_numpy()]))
         steps.append(np.asarray(group.steps[own["place"].to_numpy()]))
         home.append(own["home"].to_numpy())
-        if not group.new:
-            known.append(keys[-1])
+        known.append(keys[-1][own["known"].to_numpy()])
     names, first = np.unique(np.concatenate(keys), return_index=True)
     return Members(
         keys=names,
         steps=np.concatenate(steps)[first],
         home=np.concatenate(home)[first],
-        new=~np.isin(names, np.concatenate([names[:0], *known])),
+        new=~np.isin(names, np.concatenate(known)),
     )
 
 

@@ -133,8 +133,8 @@ def test_a_base_with_an_index_gives_what_one_without_gives(
     assert "perceptual" in kinds or case == "inside each source"
     counts = {name: summary(result) for name, result in results.items()}
     assert counts["with"]["base_clips"] == counts["without"]["base_clips"] == 2
-    assert counts["without"]["base_clips_posted_anew"] == 2
-    assert "base_clips_posted_anew" not in counts["with"]
+    assert counts["without"]["base_clips_without_index"] == 2
+    assert "base_clips_without_index" not in counts["with"]
     assert counts["with"]["postings"] < counts["without"]["postings"]
 
 
