@@ -12,6 +12,7 @@ import apache_beam as beam
 import numpy as np
 import polars as pl
 
+from curation.displays import LOG
 from curation.duplicates import tasks
 from curation.duplicates.benchmarks import read_hashes
 from curation.duplicates.cells import SAMPLE_PER_CELL, fit_cells
@@ -157,6 +158,7 @@ def _find(
         bits=min(MAX_BITS, label_bits(samples, CLIPS_PER_PART)),
         bases=bases,
     )
+    _tell_without_index(job)
     if policy.semantic.action != "off":
         _write_cells(job, commits)
     places = list(_tell_benchmarks(job, hashes, {job.scope(group.source) for group in groups}))
@@ -174,6 +176,20 @@ def _find(
     job.store.write(f"{folder}/label_facts.arrow", pack(facts))
     _label(job, labels, engine)
     return _summary(job, labels, hashes, facts)
+
+
+def _tell_without_index(job: DuplicatesJob) -> None:
+    """Say which bases are read anew, and how to mend that: it costs as much as comparing their clips did."""
+    kinds = [kind for kind in ("perceptual", "semantic") if getattr(job.policy, kind).action != "off"]
+    for place, base in enumerate(job.bases):
+        found = {"perceptual": base.hash_index, "semantic": job.cell_index(place)}
+        lacking = [kind for kind in kinds if found[kind] is None]
+        if lacking:
+            LOG.warning(
+                "base %s: has no index that serves for %s duplicates, so its %d clips are read anew; to mend that, build "
+                "it again with index: true, at a min_cosine no higher than here",
+                *(base.name, " and ".join(lacking), base.clips),
+            )
 
 
 def _finish_index(job: DuplicatesJob, groups: Sequence[UnitGroup]) -> None:
