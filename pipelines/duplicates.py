@@ -186,8 +186,8 @@ def _tell_without_index(job: DuplicatesJob) -> None:
         lacking = [kind for kind in kinds if found[kind] is None]
         if lacking:
             LOG.warning(
-                "base %s: has no index that serves for %s duplicates, so its %d clips are read anew; to mend that, build "
-                "it again with index: true, at a min_cosine no higher than here",
+                "base %s: has no index that serves for %s duplicates, so its %d clips are read anew; to mend that, "
+                "build it again with index: true, at a min_cosine no higher than here",
                 *(base.name, " and ".join(lacking), base.clips),
             )
 
