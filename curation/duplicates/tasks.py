@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -138,41 +139,45 @@ def search_cells(
     """
     options = search_options(policy)
     rows = pl.concat([side.rows.with_columns(side=pl.lit(place)) for place, side in enumerate(sides)])
+    columns = {name: rows[name].to_numpy() for name in ("cell", "side", "place", "node", "home", "known")}
+    order = np.lexsort((columns["side"], columns["cell"]))
+    columns = {name: column[order] for name, column in columns.items()}
     counts: Counts = {}
-    edges = []
-    for _, own in sorted(rows.partition_by("cell", as_dict=True, include_key=False).items()):
-        members = _members(sides, own)
-        found = search_cell(members, options, between=between)
-        for name, number in asdict(found.counts).items():
+    found = []
+    for start, end in _runs(columns["cell"]):
+        members = _members(sides, {name: column[start:end] for name, column in columns.items()})
+        own = search_cell(members, options, between=between)
+        for name, number in asdict(own.counts).items():
             counts[f"semantic_{name}"] = counts.get(f"semantic_{name}", 0) + number
-        keys = pl.Series("node", members.keys.astype("U64"))
-        pairs = pl.DataFrame(
-            {
-                "a": keys.gather(found.pairs.first),
-                "b": keys.gather(found.pairs.second),
-                "similarity_1e4": found.pairs.similarity_1e4,
-            }
-        )
-        edges.append(pairs.with_columns(kind=pl.lit(EdgeKind.SEMANTIC.value), offset_ms=pl.lit(None)))
-    return strongest(edge.select(list(EDGES)).cast(EDGES) for edge in edges), counts
-
-
-def _members(sides: Sequence[CellSide], rows: pl.DataFrame) -> Members:
-    """Return the members of one cell; a content that several groups have is one, and known if one of them is."""
-    keys, steps, home, known = [], [], [], []
-    for (side,), own in sorted(rows.partition_by("side", as_dict=True, include_key=False).items()):
-        group = sides[int(side)]
-        keys.append(np.asarray(group.nodes[own["node"].to_numpy()]))
-        steps.append(np.asarray(group.steps[own["place"].to_numpy()]))
-        home.append(own["home"].to_numpy())
-        known.append(keys[-1][own["known"].to_numpy()])
-    names, first = np.unique(np.concatenate(keys), return_index=True)
-    return Members(
-        keys=names,
-        steps=np.concatenate(steps)[first],
-        home=np.concatenate(home)[first],
-        new=~np.isin(names, np.concatenate(known)),
+        found.append((members.keys[own.pairs.first], members.keys[own.pairs.second], own.pairs.similarity_1e4))
+    a, b, similarity_1e4 = (np.concatenate(column) for column in zip(*found, strict=True))
+    edges = pl.DataFrame(
+        {"a": a.astype("U64"), "b": b.astype("U64"), "similarity_1e4": similarity_1e4},
+        schema={name: EDGES[name] for name in ("a", "b", "similarity_1e4")},
     )
+    told = edges.with_columns(kind=pl.lit(EdgeKind.SEMANTIC.value), offset_ms=pl.lit(None))
+    return strongest([told.select(list(EDGES)).cast(EDGES)]), counts
+
+
+def _runs(ordered: NDArray[Any]) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of the runs of equal values."""
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)])
+    yield from zip(starts.tolist(), [*starts[1:].tolist(), len(ordered)], strict=False)
+
+
+def _members(sides: Sequence[CellSide], columns: Mapping[str, NDArray[Any]]) -> Members:
+    """Return the members of one cell; a content that several groups have is one, and known if one of them is.
+
+    Args:
+        columns: of the cell's rows, by side.
+    """
+    runs = [(sides[int(columns["side"][start])], slice(start, end)) for start, end in _runs(columns["side"])]
+    keys = np.concatenate([side.nodes[columns["node"][own]] for side, own in runs])
+    steps = np.concatenate([side.steps[columns["place"][own]] for side, own in runs])
+    names, first, places = np.unique(keys, return_index=True, return_inverse=True)
+    known = np.zeros(len(names), dtype=bool)
+    known[places[columns["known"]]] = True
+    return Members(keys=names, steps=steps[first], home=columns["home"][first], new=~known)
 
 
 def labels_frame(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
