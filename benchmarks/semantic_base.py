@@ -8,8 +8,8 @@ thread, from float16 to pairs:
 all     cells fitted to all clips, and all compared with all
 base    new ones compared among themselves in cells fitted to them, and with all others in the cells of those, which
         were written before (target 0.35 of `all`)
-part    the same beside a quarter of the others. A cell costs what it holds, however few new clips lie there, so this grows
-        with the base until each new clip has cells of its own; then it stands still
+part    the same beside a quarter of the others. A cell costs what it holds, however few new clips lie there, so this
+        grows with the base until each new clip has cells of its own; then it stands still
 
 Prints wall and CPU seconds, peak memory, bytes of the index per clip, and which share of the pairs between so many new
 clips and the old ones was found (target 0.99); ends with 1 where a target is missed.
