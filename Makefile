@@ -85,6 +85,8 @@ bench-duplicates: $(STAMP)  ## planted copies and hard negatives, found by clips
 	run benchmarks.survivors --runs 1; \
 	run benchmarks.perceptual; \
 	run benchmarks.semantic; \
+	run benchmarks.semantic_base; \
+	run benchmarks.base_columns; \
 	test -z "$$failed" || { echo "over a target:$$failed"; exit 1; }
 
 .PHONY: bench-costs

@@ -11,6 +11,7 @@ from curation.store import Store
 from curation.unit_parts import read_unit
 from curation.unit_reading import read_part
 from curation.verify_duplicates import duplicate_problems
+from curation.verify_index import verify_index
 from curation.verify_report import VerifyReport
 from curation.verify_selection import verify_decoding, verify_selection
 from curation.verify_shards import told, verify_shards
@@ -36,6 +37,7 @@ def verify_run(store: Store, config: CorpusConfig, decode: int = 0) -> VerifyRep
     commits = _verify_units(store, _scoring(store, report), report)
     units_are_whole = not report.problems
     _verify_media(store, commits, report)
+    verify_index(store, report)
     manifests = _verify_manifests(store, config, report)
     damaged = bool(report.problems)
     if manifests:

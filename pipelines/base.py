@@ -13,6 +13,7 @@ import polars as pl
 from curation.judging.rows import UnitGroup, group_units
 from curation.store import Store
 from curation.stores import open_store
+from pipelines.duplicate_index import BaseIndex, read_index
 from pipelines.finished import ingest_outputs
 from pipelines.run_folder import Run, read_run
 from pipelines.units import ScoredUnits
@@ -34,6 +35,7 @@ class Base:
         origins: source -> `clean` or `noisy`.
         name: as manifests name it.
         clips: in its shards.
+        index: of its clips; None where it has none that is whole.
     """
 
     units: ScoredUnits
@@ -41,6 +43,12 @@ class Base:
     origins: dict[str, str]
     name: str
     clips: int
+    index: BaseIndex | None = None
+
+    @property
+    def hash_index(self) -> BaseIndex | None:
+        """The index, where it tells which clips meet by frame hashes."""
+        return self.index if self.index is not None and self.index.perceptual else None
 
     def kept(self, group: UnitGroup) -> pl.DataFrame:
         """Return `sample_id` and `score_1e4` of the samples of a group that are in the shards."""
@@ -116,9 +124,13 @@ def _opened(named: BaseVersion, state: RunState, manifest: Manifest, data: bytes
         raise ConfigError(f"base: the units of {named} are not those of its last finished ingest; build it again")
     _check_selection(named, store, manifest)
     units = ScoredUnits(root=store.address, scoring=own.scoring, names=names)
+    groups = tuple(group_units(units.read(name) for name in names))
+    index = read_index(store)
+    usable = index is not None and index.groups == tuple(group.name for group in groups)
     return Base(
         units=units,
-        groups=tuple(group_units(units.read(name) for name in names)),
+        groups=groups,
+        index=BaseIndex.of(store.address, index) if index is not None and usable else None,
         origins={source.name: source.origin for source in manifest.sources},
         name=_name(named, manifest, data),
         clips=sum(facts.samples for facts in manifest.shards),

@@ -2,148 +2,48 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from curation.duplicates import tasks
-from curation.duplicates.cells import Cells
-from curation.duplicates.clips import GroupClips, only_samples, read_clips, read_texts, read_vectors
+from curation.duplicates import perceptual_tasks, tasks
+from curation.duplicates.clips import (
+    HASH_COLUMNS,
+    GroupClips,
+    kept_rows,
+    only_samples,
+    read_clips,
+    read_texts,
+    read_vectors,
+)
 from curation.duplicates.components import partitions
-from curation.duplicates.edges import EDGES
+from curation.duplicates.posting_index import INDEX_ARRAYS, index_postings
 from curation.duplicates.signatures import Signatures
 from curation.judging.rows import UnitGroup
-from curation.judging.sums import pack, unpack
-from curation.store import Store
-from curation.stores import is_bucket
+from curation.judging.sums import unpack
 from pipelines import scratch
-from pipelines.base import Base
+from pipelines.duplicate_cells import keep_contents, search_base_cells, search_own_cells, tell_cells
+from pipelines.duplicate_index import CONTENTS, POSTINGS, write_indexed
+from pipelines.duplicate_job import (
+    BASE,
+    BASE_CELLS,
+    CELLS,
+    EDGE_ROWS,
+    NODES,
+    PAIRS,
+    SPANS,
+    TEXTS,
+    DuplicatesJob,
+    base_group,
+)
 from pipelines.units import ScoredUnits
 from schemas.arrow import DUPLICATE_TEXTS, table_bytes
-from schemas.duplicates import BASE_MARK, DuplicatePolicy
+from schemas.duplicates import BASE_MARK
 from schemas.run import EDGES_FOLDER, base_members_path, members_path, text_groups_path
 from schemas.units import UnitCommit
-
-# What is compared: a key of the first shuffle is `kind/scope/part`, one of the second `pairs/group`.
-SPANS, POSTINGS, CELLS, TEXTS, PAIRS = "spans", "postings", "cells", "texts", "pairs"
-# What the second job reads, by part of the nodes.
-NODES, EDGE_ROWS = "nodes", "edges"
-CELLS_FILE = "cells.bin"
-# Before the name of a group of the base: no source has a + in its name.
-BASE = "base+"
-SIGNATURE_ARRAYS = ("starts", "words", "quality", "clips")
-Place = tuple[str, str]
-
-
-def base_group(place: int, group: UnitGroup) -> str:
-    """Return the name of a group of units of a base, by the base's place among the bases."""
-    return f"{BASE}{place}-{group.name}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class DuplicatesJob:
-    """What every step needs.
-
-    Attributes:
-        folder: the stage's scratch folder, relative to the run.
-        groups: names of all groups of units, sorted, of those of the base, and of the benchmarks: a clip's group is
-            told by its place among these.
-        benchmarks: how many of them are benchmarks.
-        bits: rows that may meet, and nodes, are shared out into 2**bits parts.
-        bases: the earlier builds that new clips are compared with.
-    """
-
-    policy: DuplicatePolicy
-    units: ScoredUnits
-    folder: str
-    groups: tuple[str, ...]
-    benchmarks: int
-    bits: int
-    bases: tuple[Base, ...] = ()
-
-    @property
-    def root(self) -> str:
-        """The run's folder."""
-        return self.units.root
-
-    @property
-    def store(self) -> Store:
-        """The run's store."""
-        return self.units.store
-
-    @cached_property
-    def number(self) -> dict[str, int]:
-        """Name of a group -> its place."""
-        return {name: place for place, name in enumerate(self.groups)}
-
-    @cached_property
-    def first_known(self) -> int:
-        """Groups from this place on are of the base or of benchmarks: their clips are compared with new ones only."""
-        return self.first_benchmark - sum(len(base.groups) for base in self.bases)
-
-    @property
-    def first_benchmark(self) -> int:
-        """Groups from this place on are of benchmarks."""
-        return len(self.groups) - self.benchmarks
-
-    def scope(self, source: str) -> str:
-        """Return inside what clips of a source are compared."""
-        return source if self.policy.scope == "source" else "corpus"
-
-    def write_array(self, name: str, array: NDArray[Any]) -> None:
-        """Write an array that later steps read rows of."""
-        file = io.BytesIO()
-        np.save(file, array, allow_pickle=False)
-        self.store.write(f"{self.folder}/{name}.npy", file.getvalue())
-
-    def open_array(self, name: str) -> NDArray[Any]:
-        """Return an array of the folder; in a local run its rows are read when they are asked for."""
-        path = f"{self.folder}/{name}.npy"
-        found: NDArray[Any]
-        if is_bucket(self.root):
-            found = np.load(io.BytesIO(self.store.read(path)), allow_pickle=False)
-        else:
-            found = np.load(Path(self.root) / path, mmap_mode="r", allow_pickle=False)
-        return found
-
-    def write_nodes(self, group: str, nodes: pl.Series) -> None:
-        """Write the nodes of a group, in the order of its arrays."""
-        self.store.write(f"{self.folder}/nodes/{group}.arrow", pack(pl.DataFrame({"node": nodes})))
-
-    def write_signatures(self, group: str, signatures: Signatures) -> None:
-        """Write the frame hashes of a group's nodes."""
-        for name in SIGNATURE_ARRAYS:
-            self.write_array(f"signatures/{group}-{name}", getattr(signatures, name))
-
-    def nodes_of(self, group: str) -> pl.Series:
-        """Return the nodes of a group, in the order of its arrays."""
-        return unpack(self.store.read(f"{self.folder}/nodes/{group}.arrow"))["node"]
-
-    def open_signatures(self, group: str) -> Signatures:
-        """Return the frame hashes of a group's nodes."""
-        arrays = {name: self.open_array(f"signatures/{group}-{name}") for name in SIGNATURE_ARRAYS}
-        return Signatures(**arrays)
-
-    def spool(self, kind: str, scope: str, part: int, name: str, rows: pl.DataFrame) -> Place:
-        """Write rows for the task of a part; returns (its key, the name)."""
-        key = f"{kind}/{scope}/{part:05d}"
-        scratch.write_spool(self.root, self.folder, key, name, rows)
-        return key, name
-
-    def write_edges(self, name: str, edges: pl.DataFrame) -> None:
-        """Write edges by the part of their first node, and note how many."""
-        for part, rows in partitions(edges.rename({"a": "node"}), self.bits):
-            key = f"{EDGE_ROWS}/{part:05d}"
-            scratch.write_spool(self.root, self.folder, key, name, rows.rename({"node": "a"}).select(list(EDGES)))
-            scratch.write_scratch(self.root, f"{self.folder}/edge_files", f"{part:05d}-{name}", rows.height)
 
 
 class _Step(beam.DoFn):
@@ -172,24 +72,17 @@ class _Tell(_Step):
         if policy.overlap.action != "off":
             for part, rows in tasks.span_rows(clips, job.bits):
                 yield job.spool(SPANS, scope, part, name, rows)
-        if policy.perceptual.action != "off":
+        if policy.perceptual.action != "off" and set(HASH_COLUMNS).issubset(clips.nodes.columns):
             yield from tell_signatures(job, name, scope, clips.signatures(job.number[name]))
-        if policy.semantic.action != "off":
-            yield from self._cells(name, scope, read_vectors(units.store, commits, clips), clips.nodes.height)
+        if policy.semantic.action != "off" and not self.cells_are_kept(name):
+            found = read_vectors(units.store, commits, clips)
+            yield from _counted({"clips_without_embedding": clips.nodes.height - len(found[0])})
+            yield from tell_cells(job, name, scope, clips, found)
 
-    def _cells(
-        self, name: str, scope: str, told: tuple[NDArray[np.int64], NDArray[np.float16]], clips: int
-    ) -> Iterator[Any]:
-        job, (places, vectors) = self.job, told
-        yield from _counted({"clips_without_embedding": clips - len(places)})
-        if len(places) == 0 or not job.store.exists(f"{job.folder}/{CELLS_FILE}"):
-            return
-        cells = Cells.from_bytes(job.store.read(f"{job.folder}/{CELLS_FILE}"))
-        steps = tasks.steps_of(vectors)
-        job.write_array(f"vectors/{name}", steps)
-        homes = tasks.cell_rows(steps, places, cells, job.policy.semantic, job.bits)
-        for (part,), rows in sorted(homes.partition_by("part", as_dict=True, include_key=False).items()):
-            yield job.spool(CELLS, scope, int(part), name, rows)
+    def cells_are_kept(self, name: str) -> bool:
+        """Return whether a group is of a base whose embeddings lie in cells already."""
+        known = self.job.base_of(name)
+        return known is not None and self.job.cell_index(known[0]) is not None
 
 
 class TellClips(_Tell):
@@ -212,21 +105,28 @@ class TellBase(_Tell):
         base = job.bases[place]
         kept = base.kept(group)
         commits = [base.units.read(name) for name in group.units]
-        clips = only_samples(read_clips(base.units.store, commits, job.policy), kept["sample_id"])
+        looked_up = base.hash_index is not None
+        whole = read_clips(base.units.store, commits, job.policy, hashes=not looked_up)
+        clips = only_samples(whole, kept["sample_id"])
         name = base_group(place, group)
+        for told_as, array in zip(("kept", "numbers"), kept_rows(whole, clips), strict=True):
+            job.write_array(f"{told_as}/{name}", array)
         samples = clips.tellings.select("sample_id", "source", "node", "pixels").unique("sample_id", keep="first")
         known = samples.join(kept, on="sample_id").with_columns(
             sample_id=pl.lit(BASE_MARK) + pl.col("sample_id"), origin=pl.lit(base.origins[group.source])
         )
         scratch.write_group(job.root, job.folder, name, known)
-        yield from _counted({"base_clips": clips.nodes.height})
+        anew = job.policy.perceptual.action != "off" and not looked_up
+        anew |= job.policy.semantic.action != "off" and not self.cells_are_kept(name)
+        counts = {"base_clips": clips.nodes.height, "base_clips_without_index": anew * clips.nodes.height}
+        yield from _counted(counts)
         yield from self.tell(name, group.source, base.units, commits, clips)
 
 
 def tell_signatures(job: DuplicatesJob, group: str, scope: str, signatures: Signatures) -> Iterator[Any]:
     """Write a group's frame hashes, and their postings by part; yields what `TellClips` does."""
     job.write_signatures(group, signatures)
-    rows, counts = tasks.posting_rows(signatures, job.policy.perceptual, job.bits)
+    rows, counts = perceptual_tasks.posting_rows(signatures, job.policy.perceptual, job.bits)
     yield from _counted(counts)
     for (part,), own in sorted(rows.partition_by("part", as_dict=True, include_key=False).items()):
         yield job.spool(POSTINGS, scope, int(part), group, own)
@@ -249,32 +149,36 @@ class FindPairs(_Step):
                 self.job.store.write(text_groups_path(group), table_bytes(rows.to_arrow(), DUPLICATE_TEXTS))
                 yield from _counted({"texts_with_others": rows.height})
         elif kind == POSTINGS:
-            yield from self._collide(f"{scope}-{part}", frames)
+            yield from self._collide(scope, part, dict(zip(sorted(names), frames, strict=True)))
+        elif kind == CONTENTS:
+            keep_contents(self.job, f"{scope}/{part}", frames)
         else:
-            yield from self._search(f"{kind}-{scope}-{part}", list(zip(sorted(names), frames, strict=True)))
+            yield from self._search(key, list(zip(sorted(names), frames, strict=True)))
 
-    def _collide(self, name: str, frames: list[pl.DataFrame]) -> Iterator[Any]:
-        firsts = self.job.first_known, self.job.first_benchmark
-        pairs, counts = tasks.collide_postings(frames, firsts, self.job.policy.perceptual)
+    def _collide(self, scope: str, part: str, told: dict[str, pl.DataFrame]) -> Iterator[Any]:
+        job, name = self.job, f"{scope}-{part}"
+        own = [frame for group, frame in told.items() if job.owns(group)]
+        if job.policy.index and own:
+            index = index_postings(perceptual_tasks.postings_of(pl.concat(own)))
+            for array in INDEX_ARRAYS:
+                write_indexed(job.root, job.folder, f"{POSTINGS}/{scope}/{part}-{array}", getattr(index, array))
+        firsts = job.first_known, job.first_benchmark
+        pairs, counts = perceptual_tasks.collide_postings(
+            list(told.values()), firsts, job.policy.perceptual, job.look_ups(scope)
+        )
         yield from _counted(counts)
         for (group,), rows in sorted(pairs.partition_by("group", as_dict=True, include_key=False).items()):
-            key = f"{PAIRS}/{self.job.groups[int(group)]}"
-            scratch.write_spool(self.job.root, self.job.folder, key, name, rows)
+            key = f"{PAIRS}/{job.groups[int(group)]}"
+            scratch.write_spool(job.root, job.folder, key, name, rows)
             yield beam.pvalue.TaggedOutput("pairs", (key, name))
 
-    def _search(self, name: str, told: list[tuple[str, pl.DataFrame]]) -> Iterator[Any]:
-        job = self.job
-        sides = [
-            tasks.CellSide(
-                rows=rows,
-                nodes=job.nodes_of(group),
-                steps=job.open_array(f"vectors/{group}"),
-                new=job.number[group] < job.first_known,
-            )
-            for group, rows in told
-        ]
-        edges, counts = tasks.search_cells(sides, job.policy.semantic)
-        job.write_edges(name, edges)
+    def _search(self, key: str, told: list[tuple[str, pl.DataFrame]]) -> Iterator[Any]:
+        kind, scope, part = key.split("/")
+        if kind == CELLS:
+            edges, counts = search_own_cells(self.job, scope, part, told)
+        else:
+            edges, counts = search_base_cells(self.job, int(kind.removeprefix(BASE_CELLS)), scope, part, told)
+        self.job.write_edges(f"{kind}-{scope}-{part}", edges)
         yield from _counted(counts)
 
 
@@ -285,11 +189,12 @@ class VerifyPairs(_Step):
         job, (key, names) = self.job, element
         group = key.split("/")[1]
         frames = [scratch.read_spooled(job.root, job.folder, key, name) for name in sorted(names)]
-        left, own = job.open_signatures(group), job.nodes_of(group)
-        for other, rows in tasks.pairs_by_group(frames):
-            right = None if job.groups[other] == group else job.open_signatures(job.groups[other])
-            edges, counts = tasks.verify_pairs(rows, left, right, job.policy.perceptual)
-            named = tasks.name_nodes(edges, own, job.nodes_of(job.groups[other]))
+        left, own = job.signatures_of(group), job.nodes_of(group)
+        for other, rows in perceptual_tasks.pairs_by_group(frames):
+            seconds = np.unique(rows["other_clip"].to_numpy())
+            right = None if job.groups[other] == group else job.open_signatures(job.groups[other], seconds)
+            edges, counts = perceptual_tasks.verify_pairs(rows, left, right, job.policy.perceptual)
+            named = perceptual_tasks.name_nodes(edges, own, job.nodes_of(job.groups[other]))
             job.write_edges(f"{PAIRS}-{group}-{job.groups[other]}", named)
             yield from _counted(counts)
 

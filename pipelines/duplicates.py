@@ -12,6 +12,7 @@ import apache_beam as beam
 import numpy as np
 import polars as pl
 
+from curation.displays import LOG
 from curation.duplicates import tasks
 from curation.duplicates.benchmarks import read_hashes
 from curation.duplicates.cells import SAMPLE_PER_CELL, fit_cells
@@ -24,18 +25,23 @@ from curation.judging.sums import pack, unpack
 from pipelines import scratch
 from pipelines.base import Base, base_name, open_bases
 from pipelines.components import ROWS_PER_PARTITION, Components, EdgeFile, find_components
+from pipelines.duplicate_index import (
+    CELLS,
+    CELLS_ARRAYS,
+    cell_facts,
+    finish_index,
+    index_is_whole,
+    posting_facts,
+    write_indexed,
+)
+from pipelines.duplicate_job import CELLS_FILE, EDGE_ROWS, DuplicatesJob, Place, base_group
 from pipelines.duplicate_steps import (
-    CELLS_FILE,
-    EDGE_ROWS,
-    DuplicatesJob,
     FindPairs,
     LabelNodes,
-    Place,
     TellBase,
     TellClips,
     VerifyPairs,
     WriteMembers,
-    base_group,
     tell_signatures,
 )
 from pipelines.engine import EngineOptions, running
@@ -44,6 +50,7 @@ from pipelines.run_folder import Run
 from pipelines.units import ScoredUnits
 from pipelines.watching import Watcher
 from schemas.canonical import canonical_json
+from schemas.duplicate_index import DuplicateIndex
 from schemas.duplicates import DuplicatePolicy
 from schemas.run import DUPLICATES_JSON, chain_fingerprint
 from schemas.statistics import DuplicateSummary
@@ -104,7 +111,8 @@ def find_duplicates(run: Run, engine: EngineOptions, watcher: Watcher, group_sam
         facts["base"] = base
     fingerprint = chain_fingerprint("duplicates", before.outputs, **facts)
     done = run.state.stage("duplicates")
-    if done is not None and done.fingerprint == fingerprint and done.outputs == duplicates_outputs(run):
+    same = done is not None and done.fingerprint == fingerprint and done.outputs == duplicates_outputs(run)
+    if same and index_is_whole(run.store):
         return
     for path in list(run.store.list("duplicates")):
         run.store.delete(path)
@@ -150,6 +158,7 @@ def _find(
         bits=min(MAX_BITS, label_bits(samples, CLIPS_PER_PART)),
         bases=bases,
     )
+    _tell_without_index(job)
     if policy.semantic.action != "off":
         _write_cells(job, commits)
     places = list(_tell_benchmarks(job, hashes, {job.scope(group.source) for group in groups}))
@@ -160,11 +169,36 @@ def _find(
             "places": pipeline | "Benchmarks" >> beam.Create(places, reshuffle=True),
         }
         inputs | "FindEdges" >> FindEdges(job)
+    if policy.index:
+        _finish_index(job, groups)
     labels = {kind: _components(job, kind, engine) for kind in GROUP_KINDS}
     facts = _label_facts(job, labels, tasks.benchmark_nodes(hashes))
     job.store.write(f"{folder}/label_facts.arrow", pack(facts))
     _label(job, labels, engine)
     return _summary(job, labels, hashes, facts)
+
+
+def _tell_without_index(job: DuplicatesJob) -> None:
+    """Say which bases are read anew, and how to mend that: it costs as much as comparing their clips did."""
+    kinds = [kind for kind in ("perceptual", "semantic") if getattr(job.policy, kind).action != "off"]
+    for place, base in enumerate(job.bases):
+        found = {"perceptual": base.hash_index, "semantic": job.cell_index(place)}
+        lacking = [kind for kind in kinds if found[kind] is None]
+        if lacking:
+            LOG.warning(
+                "base %s: has no index that serves for %s duplicates, so its %d clips are read anew; to mend that, "
+                "build it again with index: true, at a min_cosine no higher than here",
+                *(base.name, " and ".join(lacking), base.clips),
+            )
+
+
+def _finish_index(job: DuplicatesJob, groups: Sequence[UnitGroup]) -> None:
+    perceptual = None if job.policy.perceptual.action == "off" else posting_facts()
+    names = tuple(group.name for group in groups)
+    threshold = tasks.search_options(job.policy.semantic).threshold_1e4
+    semantic = cell_facts(threshold) if job.store.exists(f"{job.folder}/{CELLS_FILE}") else None
+    index = DuplicateIndex(bits=job.bits, groups=names, perceptual=perceptual, semantic=semantic, files={})
+    finish_index(job.store, job.folder, index)
 
 
 def _tell_benchmarks(job: DuplicatesJob, hashes: Mapping[str, pl.DataFrame], scopes: set[str]) -> Iterator[Place]:
@@ -179,11 +213,15 @@ def _tell_benchmarks(job: DuplicatesJob, hashes: Mapping[str, pl.DataFrame], sco
 
 
 def _write_cells(job: DuplicatesJob, commits: Sequence[UnitCommit]) -> None:
-    """Fit the cells of embeddings to those of some units of the run and its bases, chosen by a hash of their names."""
+    """Fit the cells of embeddings to those of some units of the run and its bases, chosen by a hash of their names.
+
+    A base whose own cells are kept has no part in it.
+    """
     if not any(commit.parts["embeddings"].rows for commit in commits):
         return
     told = [(job.store, commit) for commit in commits]
-    told += [(base.units.store, base.units.read(name)) for base in job.bases for name in base.units.names]
+    anew = [base for place, base in enumerate(job.bases) if job.cell_index(place) is None]
+    told += [(base.units.store, base.units.read(name)) for base in anew for name in base.units.names]
     clips = sum(commit.parts["embeddings"].rows for _, commit in told)
     options = tasks.search_options(job.policy.semantic)
     count = cell_count(clips, options)
@@ -194,7 +232,11 @@ def _write_cells(job: DuplicatesJob, commits: Sequence[UnitCommit]) -> None:
             break
         taken.append(tasks.steps_of(as_vectors(read_embeddings(store, [commit])["vector"])))
     sample = np.concatenate([steps for steps in taken if len(steps)])
-    job.store.write(f"{job.folder}/{CELLS_FILE}", fit_cells(sample, count, options.seed).to_bytes())
+    cells = fit_cells(sample, count, options.seed)
+    job.store.write(f"{job.folder}/{CELLS_FILE}", cells.to_bytes())
+    if job.policy.index:
+        for name in CELLS_ARRAYS:
+            write_indexed(job.root, job.folder, f"{CELLS}/{name}", getattr(cells, name))
 
 
 def edge_files(job: DuplicatesJob) -> list[EdgeFile]:

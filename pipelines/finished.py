@@ -6,7 +6,7 @@ from curation.store import Store
 from pipelines.run_folder import Run
 from pipelines.units import ScoredUnits
 from schemas.canonical import digest_of, sha256_hex
-from schemas.run import StageState, scores_path, unit_path
+from schemas.run import INDEX_FOLDER, INDEX_JSON, StageState, scores_path, unit_path
 from schemas.statistics import ScorerFacts
 from schemas.units import UnitCommit
 
@@ -57,7 +57,10 @@ def scorer_facts(run: Run) -> ScorerFacts:
 
 
 def digests(run: Run, *folders: str) -> dict[str, str]:
-    return {path: run.store.sha256(path) for folder in folders for path in run.store.list(folder)}
+    """Return path -> digest of the files of some folders; of an index, the file that states the others' digests."""
+    paths = (path for folder in folders for path in run.store.list(folder))
+    stated = f"{INDEX_FOLDER}/"
+    return {path: run.store.sha256(path) for path in paths if path == INDEX_JSON or not path.startswith(stated)}
 
 
 def finished_duplicates(run: Run) -> StageState:

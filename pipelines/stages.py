@@ -305,7 +305,7 @@ def _judge_config(run: Run) -> dict[str, Any]:
         "rules": {source.name: config.rules_of(source).model_dump(mode="json") for source in config.sources},
         "weights": {source.name: config.weights_of(source).model_dump(mode="json") for source in config.sources},
         "balance": _balance_facts(config.balance),
-        "duplicates": config.duplicates.model_dump(mode="json", exclude={"benchmarks"}),
+        "duplicates": config.duplicates.model_dump(mode="json", exclude={"benchmarks", "index"}),
         "shards": config.shards.model_dump(mode="json", exclude={"embeddings"}),
         "corpus": config.corpus,
         "order": [source.name for source in config.sources],

@@ -24,6 +24,7 @@ from curation.takedown.purge import (
     gone_of,
     labels_of,
     purge_cache,
+    purge_duplicates,
     purge_handoff,
     purge_labels,
     purge_media,
@@ -171,6 +172,8 @@ def _finish(run: Run, pending: Pending, engine: EngineOptions, watcher: Watcher,
         statistics = judge(run, engine, watcher)
         if "shard" in pending.stages:
             shard(run, engine, watcher, statistics)
+    else:
+        purge_duplicates(store)
     units = _finished_units(run)
     gone = gone_of(store, units, pending.affected)
     latest = _latest(store)

@@ -126,6 +126,7 @@ class DuplicatePolicy(Strict):
         scope: compare over the whole `corpus`, inside each `source` only, or not at all (`off`).
         benchmarks: what to decontaminate against.
         move_texts: a keeper takes over the texts of the samples that it stands for.
+        index: keep what later builds on top of this one look up; without it they read and post all of it anew.
     """
 
     scope: Literal["corpus", "source", "off"] = "corpus"
@@ -136,6 +137,7 @@ class DuplicatePolicy(Strict):
     texts: TextOptions = TextOptions()
     benchmarks: tuple[BenchmarkConfig, ...] = ()
     move_texts: bool = False
+    index: bool = True
 
     @model_validator(mode="after")
     def _distinct(self) -> DuplicatePolicy:

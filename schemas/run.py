@@ -33,6 +33,9 @@ EDGES_FOLDER = "duplicates/edges"
 MEMBERS_FOLDER = "duplicates/members"
 TEXTS_FOLDER = "duplicates/texts"
 BASE_FOLDER = "duplicates/base"
+INDEX_FOLDER = "duplicates/index"
+# States the digests of all other files of the index, so that these need not be read to tell whether a stage is done.
+INDEX_JSON = "duplicates/index/index.json"
 DUPLICATES_JSON = "duplicates/summary.json"
 LABELS_JSONL = "labels/labels.jsonl"
 SUPPRESSED_FOLDER = "suppressed"
@@ -110,6 +113,11 @@ def text_groups_path(group: str) -> str:
 def base_members_path(group: str) -> str:
     """Return where the samples of a group of units of the base lie that new clips resemble."""
     return f"{BASE_FOLDER}/{group}.parquet"
+
+
+def index_path(name: str) -> str:
+    """Return where an array of the index of a run's clips lies."""
+    return f"{INDEX_FOLDER}/{name}.npy"
 
 
 def manifest_path(version: int) -> str:

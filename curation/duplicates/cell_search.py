@@ -32,7 +32,7 @@ PIVOTS = 256
 _MAX_BITS = 8
 # A crowd is set apart, and a cell split, if that leaves at most this share of its pairs to compare.
 _WORTH = 0.7
-_NEW, _HOME = 1, 2
+_NEW, _HOME, _OLD = 1, 2, 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,15 +95,20 @@ class CellPairs:
         return CellPairs(pairs=pairs, counts=self.counts)
 
 
-def search_cell(members: Members, options: SearchOptions) -> CellPairs:
+def search_cell(members: Members, options: SearchOptions, *, between: bool = False) -> CellPairs:
     """Return the pairs of a cell at or above the threshold that hold a new clip and one at home; each once.
 
     A pair whose two clips are each a guest of the other's home is found in both cells (`unique_pairs`).
+
+    Args:
+        between: compare new clips with those that are not new only; of many equal ones two new ones may be told too.
     """
     order = np.argsort(members.keys, kind="stable")
     roles = (members.new[order] * _NEW + members.home[order] * _HOME).astype(np.int64)
+    if between:
+        roles += ~members.new[order] * _OLD
     clips = _Clips(steps=members.steps, lengths=lengths_of(members.steps))
-    everyone = _Group(rows=order, roles=roles, bits=2)
+    everyone = _Group(rows=order, roles=roles, bits=3 if between else 2)
     found = list(_search(clips, everyone, options))
     counts = sum((part.counts for part in found), start=SearchCounts())
     pairs = joined(part.pairs for part in found)
@@ -130,8 +135,8 @@ class _Group:
 
     Attributes:
         rows: int64 [m] places, in the order of keys.
-        roles: int64 [m]; bit 0: new; bit 1: at home in the cell; further bits: outside a crowd, at home in a part. Two
-            clips are compared when each bit is set in one of them at least.
+        roles: int64 [m]; bit 0: new; bit 1: at home in the cell; further bits: old, where two new ones are not
+            compared; outside a crowd, at home in a part. Two clips are compared when each bit is set in one of them.
         bits: how many bits roles have.
     """
 

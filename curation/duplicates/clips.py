@@ -19,6 +19,7 @@ from schemas.units import UnitCommit
 
 # Of a reference: the row in its group; the group's place stands above.
 ROW_BITS = 32
+HASH_COLUMNS = ("frame_hashes", "hash_quality")
 COLUMNS = (
     "sample_id",
     "source",
@@ -28,8 +29,6 @@ COLUMNS = (
     "duration_us",
     "media_sha256",
     "content_sha256",
-    "frame_hashes",
-    "hash_quality",
     "width_px",
     "height_px",
 )
@@ -42,7 +41,8 @@ class GroupClips:
     Attributes:
         tellings: `sample_id`, `source`, `node`, `pixels`, `video_sha256`, `start_us`, `end_us`, `duration_us`: a row
             per sample and unit.
-        nodes: `node`, `media_sha256`, `frame_hashes`, `hash_quality`: a row per node, by node.
+        nodes: `node`, `media_sha256`, `content_sha256` and, where they are asked for, HASH_COLUMNS: a row per node, by
+            content, so that a clip has the same row whatever the scope.
     """
 
     tellings: pl.DataFrame
@@ -57,9 +57,10 @@ class GroupClips:
         return node_signatures(self.nodes, group)
 
 
-def references(group: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def references(group: int | NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return numbers that tell the rows of a group from those of all others: the group's place, and the row's."""
-    return (np.int64(group) << np.int64(ROW_BITS)) | rows
+    found: NDArray[np.int64] = (np.asarray(group, dtype=np.int64) << np.int64(ROW_BITS)) | rows
+    return found
 
 
 def node_signatures(nodes: pl.DataFrame, group: int) -> Signatures:
@@ -77,12 +78,19 @@ def node_of(content_sha256: pl.Expr, source: pl.Expr, policy: DuplicatePolicy) -
     )
 
 
-def read_clips(store: Store, commits: Sequence[UnitCommit], policy: DuplicatePolicy) -> GroupClips:
-    """Return the clips of units, without those that scoring lost."""
-    rows = read_samples(store, commits, COLUMNS).with_columns(
+def read_clips(
+    store: Store, commits: Sequence[UnitCommit], policy: DuplicatePolicy, *, hashes: bool = True
+) -> GroupClips:
+    """Return the clips of units, without those that scoring lost.
+
+    Args:
+        hashes: with their frame hashes.
+    """
+    own = HASH_COLUMNS if hashes else ()
+    rows = read_samples(store, commits, (*COLUMNS, *own)).with_columns(
         node=node_of(pl.col("content_sha256"), pl.col("source"), policy)
     )
-    ordered = rows.sort("node", "media_sha256", "sample_id", "unit")
+    ordered = rows.sort("content_sha256", "node", "media_sha256", "sample_id", "unit")
     nodes = ordered.unique("node", keep="first", maintain_order=True)
     return GroupClips(
         tellings=rows.select(
@@ -95,7 +103,7 @@ def read_clips(store: Store, commits: Sequence[UnitCommit], policy: DuplicatePol
             "duration_us",
             pixels=pl.col("width_px").cast(pl.Int64) * pl.col("height_px").cast(pl.Int64),
         ),
-        nodes=nodes.select("node", "media_sha256", "frame_hashes", "hash_quality"),
+        nodes=nodes.select("node", "media_sha256", "content_sha256", *own),
     )
 
 
@@ -110,6 +118,12 @@ def only_samples(clips: GroupClips, samples: pl.Series) -> GroupClips:
     if missing:
         raise ValueError(f"{missing} samples that are in shards are not among the clips of their units")
     return GroupClips(tellings=tellings, nodes=clips.nodes.filter(pl.col("node").is_in(tellings["node"].implode())))
+
+
+def kept_rows(clips: GroupClips, kept: GroupClips) -> tuple[NDArray[np.uint32], NDArray[np.int32]]:
+    """Return the rows of clips that are among some of them, ascending, and of each row its place among these or -1."""
+    among = clips.nodes["node"].is_in(kept.nodes["node"].implode()).to_numpy()
+    return np.flatnonzero(among).astype(np.uint32), np.where(among, np.cumsum(among) - 1, -1).astype(np.int32)
 
 
 def read_embeddings(store: Store, commits: Sequence[UnitCommit]) -> pl.DataFrame:

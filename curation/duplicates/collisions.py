@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.duplicates.perceptual_options import PerceptualOptions
-from curation.duplicates.postings import Postings, mixed
+from curation.duplicates.postings import Keys, Postings, mixed, stable_order
 
 _MAX_TABLE_BITS = 28
-"""Of the table of new keys: 256 MB."""
+"""Of the table of keys: 256 MB."""
 _BLOCK = 1 << 22
 """Candidates made at once."""
 
@@ -102,8 +102,12 @@ def collide(postings: Postings, options: PerceptualOptions, against: Postings | 
         postings: of any slots.
         against: of old clips: pairs of a new one with an old one are made, no others.
     """
-    members = _members(postings, against if against is None else _may_meet(against, postings))
     fixed = against is not None
+    if against is None:
+        members = _members(postings, None)
+    else:
+        met = _may_meet(against, postings)
+        members = _members(_may_meet(postings, met), met)
     limit = np.where(members.old > options.bucket_clips, options.pivots, members.old)
     place = np.arange(len(members.clip)) - members.start
     # among themselves, a clip is compared with those before it in the bucket, or with the pivots before it
@@ -139,17 +143,17 @@ def unique_candidates(parts: Iterable[Candidates]) -> Candidates:
     return Candidates(first[kept], second[kept], offset[kept])
 
 
-def _may_meet(old: Postings, new: Postings) -> Postings:
-    """Return the old postings whose key may be one of the new ones: what is left is sorted, and the rest is most of it.
+def _may_meet(postings: Postings, others: Postings) -> Postings:
+    """Return the postings whose key may be one of the others': what is left is sorted, and the rest is most of it.
 
-    A table of hashed keys, at least 16 times as large as there are new ones: at most one in 16 gets through in vain,
+    A table of hashed keys, at least 16 times as large as there are others: at most one in 16 gets through in vain,
     and loses none.
     """
-    bits = max(10, int(16 * len(new)).bit_length())
+    bits = max(10, int(16 * len(others)).bit_length())
     shift = np.uint64(64 - min(bits, _MAX_TABLE_BITS))
     table = np.zeros(1 << min(bits, _MAX_TABLE_BITS), dtype=np.bool_)
-    table[mixed(new.key) >> shift] = True
-    return old.take(np.flatnonzero(table[mixed(old.key) >> shift]))
+    table[mixed(others.key) >> shift] = True
+    return postings.take(np.flatnonzero(table[mixed(postings.key) >> shift]))
 
 
 def _members(postings: Postings, against: Postings | None) -> _Members:
@@ -160,8 +164,7 @@ def _members(postings: Postings, against: Postings | None) -> _Members:
     clip = np.concatenate([part.clip for part in parts])[shared]
     frame = np.concatenate([part.frame for part in parts])[shared].astype(np.int64)
     key, is_new = key[shared], is_new[shared]
-    rank = mixed(clip.view(np.uint64))
-    order = np.lexsort((frame, rank, is_new, key))
+    order = _bucket_order(key, is_new, clip, frame)
     key, clip, frame, is_new = key[order], clip[order], frame[order], is_new[order]
     once = np.ones(len(order), dtype=bool)
     # a clip stands once in a bucket, with its first hash there
@@ -172,6 +175,18 @@ def _members(postings: Postings, against: Postings | None) -> _Members:
     old = np.add.reduceat(~is_new, starts, dtype=np.int64) if against is not None and len(key) else sizes
     start, old, size = (np.repeat(each, sizes) for each in (starts, old, sizes))
     return _Members(clip, frame, start, old, size, is_new)
+
+
+def _bucket_order(key: Keys, is_new: NDArray[np.bool_], clip: Ints, frame: Ints) -> Ints:
+    """Return the order by key, old ones before new ones, then by the clips' mixed numbers and by hash."""
+    order = stable_order((key << np.uint64(1)) | is_new)
+    run = np.cumsum(np.r_[False, (np.diff(key[order]) != 0) | (np.diff(is_new[order]) != 0)][: len(order)])
+    alone = np.bincount(run)[run] == 1
+    # Most old ones and most new ones stand alone under their key: only the others need more than that.
+    several = order[~alone]
+    rank = mixed(clip[several].view(np.uint64))
+    order[~alone] = several[np.lexsort((frame[several], rank, run[~alone]))]
+    return order
 
 
 def _shared(key: NDArray[np.uint64]) -> Ints:

@@ -98,8 +98,10 @@ def _together(one: NDArray[np.uint8], other: NDArray[np.uint8], counts: Ints) ->
     each on its own has the variance var(one) var(other) / n. Bits add up. Sums stay below 2^53.
     """
     starts = np.cumsum(counts) - counts
+    # The narrowest type that holds a sum: many times as fast.
+    narrow = np.min_scalar_type(int(counts.max()))
     in_one, in_other, in_both = (
-        np.add.reduceat(bits, starts, axis=0, dtype=np.int64) for bits in (one, other, one & other)
+        np.add.reduceat(bits, starts, axis=0, dtype=narrow).astype(np.int64) for bits in (one, other, one & other)
     )
     hashes = counts[:, None]
     covariance = (hashes * in_both - in_one * in_other).sum(axis=1)

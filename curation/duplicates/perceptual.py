@@ -73,13 +73,13 @@ def find_pairs(signatures: Signatures, options: PerceptualOptions, against: Sign
         raise BadSignatures("a clip is among the new ones and the old ones; take it from one of them")
     kept = frames_to_post(signatures, options)
     kept_old = None if against is None else frames_to_post(against, options)
-    candidates, counts = unique_candidates([]), CollisionCounts()
+    parts, counts = [], CollisionCounts()
     for slot in range(SLOTS):
         old = None if against is None or kept_old is None else post_slot(against, kept_old, slot)
         found = collide(post_slot(signatures, kept, slot), options, old)
-        candidates = unique_candidates([candidates, found.candidates])
+        parts.append(found.candidates)
         counts += found.counts
-    copies = verify(candidates, signatures, options, against)
+    copies = verify(unique_candidates(parts), signatures, options, against)
     return Copies(**{**vars(copies), "counts": counts})
 
 

@@ -75,6 +75,23 @@ class Signatures:
         return order[places] if len(order) else np.empty(0, dtype=np.int64)
 
 
+def take_signatures(
+    arrays: tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint8]], rows: Rows, clips: Clips
+) -> Signatures:
+    """Return the signatures of some rows.
+
+    Args:
+        arrays: `starts`, `words` and `quality` of all; may be memory maps, of which these rows alone are read.
+        clips: numbers that the rows get.
+    """
+    starts, words, quality = arrays
+    first = np.asarray(starts[rows])
+    lengths = starts[rows + 1] - first
+    own = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)])
+    places = np.arange(int(own[-1])) + np.repeat(first - own[:-1], lengths)
+    return Signatures(own, np.asarray(words[places]), np.asarray(quality[places]), clips)
+
+
 def pack_signatures(hashes: Sequence[bytes], quality: Sequence[bytes], clips: Clips | None = None) -> Signatures:
     """Return the signatures of clips as `FrameHashes` has them.
 

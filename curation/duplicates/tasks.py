@@ -1,12 +1,13 @@
 """The work of the duplicates job as functions of tables: what each task reads, compares and leaves.
 
-A clip of another group is told by a reference (`curation.duplicates.clips.references`).
+What it does with frame hashes stands in `curation.duplicates.perceptual_tasks`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -14,16 +15,11 @@ from numpy.typing import NDArray
 
 from curation.duplicates.cell_search import Members, search_cell
 from curation.duplicates.cells import Cells, assign
-from curation.duplicates.clips import ROW_BITS, GroupClips, references
-from curation.duplicates.collisions import Candidates, Collisions, collide, unique_candidates
+from curation.duplicates.clips import GroupClips
 from curation.duplicates.components import LABELS, partitions
-from curation.duplicates.edges import EDGES, EdgeKind, ordered, strongest
+from curation.duplicates.edges import EDGES, EdgeKind, strongest
 from curation.duplicates.overlap import SPANS, OverlapOptions, overlap_edges
-from curation.duplicates.perceptual import verify
-from curation.duplicates.perceptual_options import PerceptualOptions
-from curation.duplicates.postings import Postings, partition_of, post
 from curation.duplicates.search_options import SearchOptions
-from curation.duplicates.signatures import STEP_MS, Signatures
 from curation.duplicates.texts import GROUPS, near_texts
 from curation.duplicates.vectors import quantise
 from schemas import duplicates as policies
@@ -33,9 +29,6 @@ from schemas.statistics import ThresholdYield
 Counts = dict[str, int]
 # 2**64 / golden ratio: multiplying by it spreads numbers that differ in any bit over the upper ones.
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
-PAIR_SCHEMA = pl.Schema(
-    {"group": pl.Int64, "clip": pl.Int64, "other": pl.Int64, "other_clip": pl.Int64, "offset": pl.Int32}
-)
 MEMBERS = pl.Schema(
     {
         "node": pl.String,
@@ -88,115 +81,20 @@ def find_overlaps(
     }
 
 
-def perceptual_options(policy: policies.PerceptualOptions) -> PerceptualOptions:
-    """Return the kernel's options."""
-    return PerceptualOptions(
-        min_similarity_1e4=round(policy.min_similarity * 10_000), min_overlap_1e4=round(policy.min_share * 10_000)
-    )
-
-
-def posting_rows(signatures: Signatures, policy: policies.PerceptualOptions, bits: int) -> tuple[pl.DataFrame, Counts]:
-    """Return postings of frame hashes with their `part`, and how many hashes are posted."""
-    found = post(signatures, perceptual_options(policy))
-    rows = {"part": partition_of(found.key, 1 << bits), "key": found.key, "clip": found.clip, "frame": found.frame}
-    return pl.DataFrame(rows), {"hashes": len(signatures.quality), "postings": len(found)}
-
-
-def collide_postings(
-    frames: Sequence[pl.DataFrame], firsts: tuple[int, int], policy: policies.PerceptualOptions
-) -> tuple[pl.DataFrame, Counts]:
-    """Return PAIR_SCHEMA of clips that may look the same, of which `group` and `clip` tell a new one.
-
-    Args:
-        firsts: the places of the first group of the base and of the first one of benchmarks: two clips of them are no
-            pair, and those of one crowd those of the other out of no bucket.
-    """
-    rows = pl.concat(list(frames))
-    base, benchmarks = (pl.col("clip") >= references(first, np.zeros(1, dtype=np.int64))[0] for first in firsts)
-    told, options = _postings(rows.filter(~base)), perceptual_options(policy)
-    found = collide(told, options)
-    for known in (base & ~benchmarks, benchmarks):
-        against = _postings(rows.filter(known))
-        if len(against):
-            found = _both(found, collide(told, options, against))
-    candidates = found.candidates
-    pairs = pl.DataFrame(
-        {
-            "group": candidates.first >> ROW_BITS,
-            "clip": candidates.first,
-            "other": candidates.second >> ROW_BITS,
-            "other_clip": candidates.second,
-            "offset": candidates.offset,
-        },
-        schema=PAIR_SCHEMA,
-    )
-    counts = {f"perceptual_{name}": number for name, number in asdict(found.counts).items()}
-    return pairs, counts
-
-
-def _postings(rows: pl.DataFrame) -> Postings:
-    return Postings(rows["key"].to_numpy(), rows["clip"].to_numpy(), rows["frame"].to_numpy())
-
-
-def _both(among: Collisions, between: Collisions) -> Collisions:
-    return Collisions(unique_candidates([among.candidates, between.candidates]), among.counts + between.counts)
-
-
-def pairs_by_group(frames: Sequence[pl.DataFrame]) -> Iterator[tuple[int, pl.DataFrame]]:
-    """Yield (other group, its pairs), each once: several parts may find the same."""
-    rows = pl.concat(list(frames)).select("other", "clip", "other_clip", "offset").unique()
-    for (other,), own in sorted(rows.partition_by("other", as_dict=True, include_key=False).items()):
-        yield int(other), own.sort("clip", "other_clip", "offset")
-
-
-def verify_pairs(
-    pairs: pl.DataFrame, left: Signatures, right: Signatures | None, policy: policies.PerceptualOptions
-) -> tuple[pl.DataFrame, Counts]:
-    """Return the pairs that hold: `row`, `other_row`, `similarity_1e4`, `offset_ms`; and how many were looked at.
-
-    Args:
-        right: of the other group; None where both clips are of one.
-    """
-    candidates = Candidates(pairs["clip"].to_numpy(), pairs["other_clip"].to_numpy(), pairs["offset"].to_numpy())
-    found = verify(candidates, left, perceptual_options(policy), right)
-    row = np.int64((1 << ROW_BITS) - 1)
-    rows = {
-        "row": found.first & row,
-        "other_row": found.second & row,
-        "similarity_1e4": found.similarity_1e4,
-        "offset_ms": found.offset * np.int32(STEP_MS),
-    }
-    return pl.DataFrame(rows), {"perceptual_verified": pairs.height}
-
-
-def name_nodes(pairs: pl.DataFrame, own: pl.Series, other: pl.Series) -> pl.DataFrame:
-    """Return EDGES of kind `perceptual` from pairs of rows of two groups."""
-    return ordered(
-        pairs.select(
-            a=own.gather(pairs["row"]),
-            b=other.gather(pairs["other_row"]),
-            kind=pl.lit(EdgeKind.PERCEPTUAL.value),
-            similarity_1e4="similarity_1e4",
-            offset_ms="offset_ms",
-        )
-    )
-
-
 @dataclass(frozen=True, kw_only=True)
 class CellSide:
     """Clips of one group in cells.
 
     Attributes:
-        rows: `cell`, `place` (of the clip's vector), `node` (its place among the nodes) and `home`.
-        new: False for clips of the base: two of them are not compared.
-        nodes: of the group.
+        rows: `cell`, `place` (of the clip's vector), `node` (its place among the nodes), `home`, and `known`: whether
+            a base has it: two such clips are not compared.
+        nodes: bytes [n], of the group; may be a memory map.
         steps: int16 [n, D] vectors of the group; may be a memory map.
     """
 
     rows: pl.DataFrame
-    nodes: pl.Series
+    nodes: NDArray[np.bytes_]
     steps: NDArray[np.int16]
-    new: bool = True
 
 
 def search_options(policy: policies.SemanticOptions) -> SearchOptions:
@@ -231,46 +129,55 @@ def cell_rows(
     )
 
 
-def search_cells(sides: Sequence[CellSide], policy: policies.SemanticOptions) -> tuple[pl.DataFrame, Counts]:
-    """Return the EDGES between clips of the same cells, and what was counted on the way."""
+def search_cells(
+    sides: Sequence[CellSide], policy: policies.SemanticOptions, *, between: bool = False
+) -> tuple[pl.DataFrame, Counts]:
+    """Return the EDGES between clips of the same cells, and what was counted on the way.
+
+    Args:
+        between: compare new clips with known ones only.
+    """
     options = search_options(policy)
     rows = pl.concat([side.rows.with_columns(side=pl.lit(place)) for place, side in enumerate(sides)])
+    columns = {name: rows[name].to_numpy() for name in ("cell", "side", "place", "node", "home", "known")}
+    order = np.lexsort((columns["side"], columns["cell"]))
+    columns = {name: column[order] for name, column in columns.items()}
     counts: Counts = {}
-    edges = []
-    for _, own in sorted(rows.partition_by("cell", as_dict=True, include_key=False).items()):
-        members = _members(sides, own)
-        found = search_cell(members, options)
-        for name, number in asdict(found.counts).items():
+    found = []
+    for start, end in _runs(columns["cell"]):
+        members = _members(sides, {name: column[start:end] for name, column in columns.items()})
+        own = search_cell(members, options, between=between)
+        for name, number in asdict(own.counts).items():
             counts[f"semantic_{name}"] = counts.get(f"semantic_{name}", 0) + number
-        keys = pl.Series("node", members.keys.astype("U64"))
-        pairs = pl.DataFrame(
-            {
-                "a": keys.gather(found.pairs.first),
-                "b": keys.gather(found.pairs.second),
-                "similarity_1e4": found.pairs.similarity_1e4,
-            }
-        )
-        edges.append(pairs.with_columns(kind=pl.lit(EdgeKind.SEMANTIC.value), offset_ms=pl.lit(None)))
-    return strongest(edge.select(list(EDGES)).cast(EDGES) for edge in edges), counts
-
-
-def _members(sides: Sequence[CellSide], rows: pl.DataFrame) -> Members:
-    """Return the members of one cell; a content that several groups have is one, and new if all of them are."""
-    keys, steps, home, known = [], [], [], []
-    for (side,), own in sorted(rows.partition_by("side", as_dict=True, include_key=False).items()):
-        group = sides[int(side)]
-        keys.append(group.nodes.gather(own["node"]).to_numpy().astype("S64"))
-        steps.append(np.asarray(group.steps[own["place"].to_numpy()]))
-        home.append(own["home"].to_numpy())
-        if not group.new:
-            known.append(keys[-1])
-    names, first = np.unique(np.concatenate(keys), return_index=True)
-    return Members(
-        keys=names,
-        steps=np.concatenate(steps)[first],
-        home=np.concatenate(home)[first],
-        new=~np.isin(names, np.concatenate([names[:0], *known])),
+        found.append((members.keys[own.pairs.first], members.keys[own.pairs.second], own.pairs.similarity_1e4))
+    a, b, similarity_1e4 = (np.concatenate(column) for column in zip(*found, strict=True))
+    edges = pl.DataFrame(
+        {"a": a.astype("U64"), "b": b.astype("U64"), "similarity_1e4": similarity_1e4},
+        schema={name: EDGES[name] for name in ("a", "b", "similarity_1e4")},
     )
+    told = edges.with_columns(kind=pl.lit(EdgeKind.SEMANTIC.value), offset_ms=pl.lit(None))
+    return strongest([told.select(list(EDGES)).cast(EDGES)]), counts
+
+
+def _runs(ordered: NDArray[Any]) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of the runs of equal values."""
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)])
+    yield from zip(starts.tolist(), [*starts[1:].tolist(), len(ordered)], strict=False)
+
+
+def _members(sides: Sequence[CellSide], columns: Mapping[str, NDArray[Any]]) -> Members:
+    """Return the members of one cell; a content that several groups have is one, and known if one of them is.
+
+    Args:
+        columns: of the cell's rows, by side.
+    """
+    runs = [(sides[int(columns["side"][start])], slice(start, end)) for start, end in _runs(columns["side"])]
+    keys = np.concatenate([side.nodes[columns["node"][own]] for side, own in runs])
+    steps = np.concatenate([side.steps[columns["place"][own]] for side, own in runs])
+    names, first, places = np.unique(keys, return_index=True, return_inverse=True)
+    known = np.zeros(len(names), dtype=bool)
+    known[places[columns["known"]]] = True
+    return Members(keys=names, steps=steps[first], home=columns["home"][first], new=~known)
 
 
 def labels_frame(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:

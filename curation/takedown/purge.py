@@ -52,6 +52,12 @@ def purge_handoff(store: Store) -> None:
     store.clear(HANDOFF_FOLDER)
 
 
+def purge_duplicates(store: Store) -> None:
+    """Remove what was found of duplicates: where no stage makes it anew, hashes of clips that are gone are in it."""
+    for path in list(store.list("duplicates")):
+        store.delete(path)
+
+
 def purge_media(store: Store, gone: Affected) -> None:
     """Remove clips and their score frames."""
     for digest in gone.media:

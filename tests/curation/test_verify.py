@@ -21,7 +21,7 @@ from schemas.arrow import RECORDS, SAMPLES, parquet_bytes, read_rows
 from schemas.canonical import canonical_json, sha256_hex
 from schemas.corpus import SourceConfig
 from schemas.manifest import LatestPointer, Manifest
-from schemas.run import LATEST_JSON, STATISTICS_JSON, manifest_path, suppressed_path
+from schemas.run import INDEX_JSON, LATEST_JSON, STATISTICS_JSON, manifest_path, suppressed_path
 from schemas.shards import sidecar_path
 from schemas.suppression import EntryKind, SuppressionList, listed
 from schemas.units import UnitCommit, UnitScores
@@ -388,3 +388,26 @@ def source_of(run: Run, unit: UnitInput) -> SourceConfig:
 def test_planted_copies_are_counted_as_found_only_when_they_share_a_clip(pristine: Run) -> None:
     copies = [("v/copy.mp4", "v/a.mp4"), ("v/d.mp4", "v/a.mp4"), ("absent.mp4", "v/a.mp4")]
     assert find_planted(pristine.store, copies) == (3, 1)
+
+
+INDEX_FAULTS: dict[str, tuple[Callable[[LocalStore, str], None], str]] = {
+    "a changed byte": (flip, "its bytes changed"),
+    "a lost array": (lambda store, path: store.delete(path), "missing"),
+    "an array that nobody wrote": (
+        lambda store, path: store.write("duplicates/index/postings/corpus/00099-value.npy", store.read(path)),
+        "does not name it",
+    ),
+    "no list of them": (lambda store, path: store.delete(INDEX_JSON), f"there is no {INDEX_JSON}"),
+    "another list of them": (
+        lambda store, path: store.write(INDEX_JSON, store.read(INDEX_JSON).replace(b'"bits": 0', b'"bits": 1')),
+        f"{INDEX_JSON}: is not what",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", INDEX_FAULTS)
+def test_a_fault_in_the_index_is_found(fault: str, store: LocalStore, pristine: Run) -> None:
+    plant, wanted = INDEX_FAULTS[fault]
+    assert verify_run(store, pristine.config).problems == []
+    plant(store, "duplicates/index/postings/corpus/00000-value.npy")
+    assert any(wanted in line for line in verify_run(store, pristine.config).problems)

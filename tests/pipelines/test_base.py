@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +16,14 @@ import yaml
 from curation.verify import verify_run
 from pipelines.base import base_name, open_bases
 from pipelines.build import BuildResult, build
+from pipelines.duplicate_index import read_index
 from pipelines.run_folder import Run
 from pipelines.watching import Watcher
 from schemas.arrow import DUPLICATE_BASE, parquet_bytes, read_rows
 from schemas.config_file import ConfigError
 from schemas.corpus import CorpusConfig, load_corpus
 from schemas.duplicates import BaseVersion
+from schemas.run import DUPLICATES_JSON
 from tests.builders import IN_PROCESS, counted_digests
 from tests.pipelines.copied_films import LICENCE
 
@@ -97,6 +100,78 @@ def test_a_base_elsewhere_gives_the_same_bytes(later: BuildResult, films: Path, 
     assert counted_digests(build(config, tmp_path / "run", IN_PROCESS, watcher=QUIET).run.root) == counted_digests(
         later.run.root
     )
+
+
+def found_duplicates(root: Path) -> dict[str, str]:
+    """Return the digests of what was found and selected; counts say what was looked at, and differ."""
+    own = ("duplicates/", "selection/", "shards/")
+    without = ("duplicates/summary.json",)
+    return {path: told for path, told in counted_digests(root).items() if path.startswith(own) and path not in without}
+
+
+BY_KEY = {
+    "whole corpus": {},
+    "inside each source": {"duplicates": {"scope": "source"}},
+    "without semantic": {"duplicates": {"semantic": {"action": "off"}}},
+}
+
+
+@pytest.mark.parametrize("case", BY_KEY)
+def test_a_base_with_an_index_gives_what_one_without_gives(
+    case: str, base: BuildResult, films: Path, tmp_path: Path
+) -> None:
+    """The index was written under the whole corpus's scope; a clip has its row there whatever the scope."""
+    for name in ("with", "without"):
+        subprocess.run(["cp", "-r", str(films / "base"), str(tmp_path / name)], check=True)
+    shutil.rmtree(tmp_path / "without" / "duplicates" / "index")
+    results = {}
+    for name in ("with", "without"):
+        config = corpus(films, "second", STOCK, CRAWL, base=f"{tmp_path / name}@1", **BY_KEY[case])
+        results[name] = build(config, tmp_path / f"on-{name}", IN_PROCESS, watcher=QUIET)
+    assert found_duplicates(results["with"].run.root) == found_duplicates(results["without"].run.root)
+    kinds = {row["duplicate_kind"] for row in selection(results["with"]).values()}
+    assert "perceptual" in kinds or case == "inside each source"
+    counts = {name: summary(result) for name, result in results.items()}
+    assert counts["with"]["base_clips"] == counts["without"]["base_clips"] == 2
+    assert counts["without"]["base_clips_without_index"] == 2
+    assert "base_clips_without_index" not in counts["with"]
+    assert counts["with"]["postings"] < counts["without"]["postings"]
+
+
+def summary(result: BuildResult) -> dict[str, int]:
+    """Return what a search for duplicates counted."""
+    return dict(json.loads(result.run.store.read(DUPLICATES_JSON))["counts"])
+
+
+def test_clips_that_the_base_left_out_are_in_its_index_and_not_compared(
+    later: BuildResult, films: Path, tmp_path: Path
+) -> None:
+    """The second build's index holds the films that it left out for the first one's."""
+    index = read_index(later.run.store)
+    assert index is not None and index.groups == ("crawl-00000", "stock-00000")
+    third = build(corpus(films, "third", STOCK, base="later@1"), tmp_path / "third", IN_PROCESS, watcher=QUIET)
+    kept = {name: row["sample_id"] for name, row in selection(later).items()}
+    found = {name: row["keeper"] for name, row in selection(third).items()}
+    assert found["second.mp4 0"] == f"base:{kept['second.mp4 0']}"
+    assert f"base:{kept['first.mp4 0']}" not in found.values()
+
+
+def test_an_index_can_be_left_out_and_one_that_is_not_whole_is_not_used(
+    base: BuildResult, films: Path, tmp_path: Path
+) -> None:
+    config = corpus(films, "first", CRAWL, duplicates={"index": False})
+    plain = build(config, tmp_path / "plain", IN_PROCESS, watcher=QUIET)
+    assert not list(plain.run.store.list("duplicates/index")) and read_index(plain.run.store) is None
+    assert verify_run(plain.run.store, plain.run.config).problems == []
+    assert read_index(base.run.store) is not None
+    subprocess.run(["cp", "-r", str(films / "base"), str(tmp_path / "base")], check=True)
+    next((tmp_path / "base" / "duplicates" / "index" / "postings").rglob("*-value.npy")).unlink()
+    run = with_base(base, films, f"{tmp_path / 'base'}@1")
+    (opened,) = open_bases(run)
+    assert opened.index is None
+    # and its own next build writes it again
+    again = build(corpus(films, "first", CRAWL), tmp_path / "base", IN_PROCESS, watcher=QUIET)
+    assert found_duplicates(again.run.root) == found_duplicates(base.run.root)
 
 
 def test_the_run_verifies_and_a_lost_keeper_is_found(later: BuildResult, tmp_path: Path) -> None:

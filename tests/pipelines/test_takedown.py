@@ -34,6 +34,8 @@ CLIP_A0 = clip_id(VIDEO_A, 0, 2_000_000)
 BYTES_A0 = b"video a0-2000000"
 # Digests of the stored clip and of what it shows, as the fake cutter has them.
 DIGESTS_A0 = [hashlib.sha256(BYTES_A0).hexdigest(), hashlib.sha256(b"shown by " + BYTES_A0).hexdigest()]
+# As arrays hold it; the fake cutter takes the stored clip's digest for a frame's hash.
+FRAME_HASH_A0 = bytes.fromhex(DIGESTS_A0[0])
 LISTS = ("suppressed", "receipts")
 
 
@@ -66,6 +68,7 @@ CASES = {
             BYTES_A0,
             CLIP_A0,
             *DIGESTS_A0,
+            FRAME_HASH_A0,
             sample_id("stock", CLIP_A0),
         ],
         left=["a blue square"],
@@ -171,3 +174,16 @@ def test_nothing_of_it_is_left_and_the_rest_is_as_it_was(case: str, world: Path)
     assert (1 in manifest_versions(run.store)) != (1 in [one.version for one in receipt.versions_pruned])
     again = rebuilt(world, world / "run" / "suppressed")
     assert parts(again.root) == parts(run.root)
+
+
+def test_what_was_found_of_duplicates_goes_where_nothing_is_judged(world: Path) -> None:
+    """A run that was stopped after duplicates were found: no stage finds them anew."""
+    run = opened(world)
+    kept = tuple(done for done in run.state.stages if done.stage in ("ingest", "duplicates"))
+    run.state = run.state.model_copy(update={"stages": kept})
+    run.save()
+    for folder in ("manifests", "shards", "stats", "selection"):
+        shutil.rmtree(world / "run" / folder)
+    assert FRAME_HASH_A0 in b"".join(path.read_bytes() for path in (world / "run" / "duplicates").rglob("*.npy"))
+    take_down(world, [CLIP_A0])
+    assert traces(world / "run", [FRAME_HASH_A0, *DIGESTS_A0], without=LISTS) == []

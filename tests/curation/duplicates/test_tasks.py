@@ -10,7 +10,8 @@ import pytest
 
 from curation.duplicates.clips import GroupClips, only_samples, references
 from curation.duplicates.overlap import SPANS
-from curation.duplicates.tasks import CellSide, base_parquet, collide_postings, find_overlaps, search_cells
+from curation.duplicates.perceptual_tasks import collide_postings
+from curation.duplicates.tasks import CellSide, base_parquet, find_overlaps, search_cells
 from curation.duplicates.vectors import quantise
 from schemas.duplicates import OverlapOptions, PerceptualOptions, SemanticOptions
 
@@ -71,9 +72,10 @@ def side(new: bool, *nodes: str) -> CellSide:
         "place": range(len(nodes)),
         "node": range(len(nodes)),
         "home": [True] * len(nodes),
+        "known": [not new] * len(nodes),
     }
     steps = quantise(np.tile(np.array([[3, 4]], dtype=np.float16), (len(nodes), 1)))
-    return CellSide(rows=pl.DataFrame(rows), nodes=pl.Series("node", nodes), steps=steps, new=new)
+    return CellSide(rows=pl.DataFrame(rows), nodes=np.array(nodes, dtype="S64"), steps=steps)
 
 
 SIDES = {
@@ -88,6 +90,23 @@ SIDES = {
 def test_two_known_embeddings_are_not_compared(case: str) -> None:
     sides, wanted = SIDES[case]
     edges, _ = search_cells(sides, SemanticOptions())
+    assert {(row["a"], row["b"]) for row in edges.iter_rows(named=True)} == wanted
+
+
+BETWEEN = {
+    "two new ones are left to their own cells": ([side(True, "n1"), side(True, "n2")], set()),
+    "each new one meets each known one": (
+        [side(True, "n1", "n2"), side(False, "k1", "k2")],
+        {("k1", "n1"), ("k1", "n2"), ("k2", "n1"), ("k2", "n2")},
+    ),
+    "one that is both is known": ([side(True, "k1", "n1"), side(False, "k1")], {("k1", "n1")}),
+}
+
+
+@pytest.mark.parametrize("case", BETWEEN)
+def test_between_new_and_known_embeddings_only(case: str) -> None:
+    sides, wanted = BETWEEN[case]
+    edges, _ = search_cells(sides, SemanticOptions(), between=True)
     assert {(row["a"], row["b"]) for row in edges.iter_rows(named=True)} == wanted
 
 
