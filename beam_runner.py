@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"clipstrata: {error}\n")
         return EXIT_CHECK_FAILED
     except _bucket_errors() as error:
-        sys.stderr.write(f"clipstrata: {_bucket_words(error)}\n")
+        sys.stderr.write(f"clipstrata: {sys.modules['curation.stores'].bucket_words(error)}\n")
         return EXIT_WRONG_INPUT
 
 
@@ -126,27 +126,21 @@ def _bucket_errors() -> tuple[type[Exception], ...]:
     """What a bucket that is not there, or not ours, raises; asked for only when something was raised."""
     if "curation.stores" not in sys.modules:
         return ()
-    from curation.stores import bucket_errors
+    from curation.bucket_folder import BucketRefused
 
-    return bucket_errors()
-
-
-def _bucket_words(error: Exception) -> str:
-    from curation.stores import bucket_words
-
-    return bucket_words(error)
+    return (BucketRefused,)
 
 
 def _job_errors() -> tuple[type[Exception], ...]:
     """What stops a job that is to be run again; asked for only when something was raised."""
-    from curation.store import StoreConflict, StoreDamage
+    from curation.store import StoreConflict, StoreDamage, StoreHeld
 
     if "pipelines.stages" not in sys.modules:
-        return StoreConflict, StoreDamage
+        return StoreConflict, StoreDamage, StoreHeld
     from curation.row_spool import RowsLostError
     from pipelines.stages import IngestStopped
 
-    return IngestStopped, RowsLostError, StoreConflict, StoreDamage
+    return IngestStopped, RowsLostError, StoreConflict, StoreDamage, StoreHeld
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -252,7 +246,7 @@ def _add_comparing_commands(add: Callable[..., argparse.ArgumentParser]) -> None
     words = "how a run's scores differ from another's, source by source"
     compare = add("compare", inspecting("run_compare"), words)
     compare.add_argument("run_folder", type=run_address, metavar="RUN")
-    compare.add_argument("against", type=Path, metavar="RUN0")
+    compare.add_argument("against", type=run_address, metavar="RUN0")
     words = "exit 1 when a run drifted from another one further than limits allow"
     check = add("check", inspecting("run_check"), words)
     check.add_argument("run_folder", type=run_address, metavar="RUN")

@@ -30,7 +30,7 @@ import yaml
 
 from benchmarks.footage import real_footage
 from benchmarks.shuffled import clips_of, kb_per_clip, shuffled_by_stage
-from curation.costs import Measured, fit_rates, pilot_workload, predicted_cpu_s
+from curation.costs import ClipScoring, Measured, fit_rates, pilot_workload, predicted_cpu_s
 from curation.costs.rates import MEASURED_JSON
 from curation.media import ffmpeg_build
 from curation.scorers.flops import scorer_work
@@ -39,7 +39,7 @@ from pipelines.finished import finished_ingest
 from pipelines.run_folder import open_run
 from schemas.canonical import canonical_json
 from schemas.corpus import load_corpus
-from schemas.costs import COST_STAGES, CostModel, CostStage, Workload
+from schemas.costs import COST_STAGES, CostModel, CostStage, StageRates, Workload
 from schemas.run import CODE_VERSION
 
 TARGET = 0.20
@@ -133,14 +133,24 @@ def make_film(path: Path, build: Build, number: int) -> None:
     subprocess.run([*command, "-c:v", "libx264", "-preset", "veryfast", str(path)], check=True)
 
 
-def measure(corpus: Path, frames: int) -> dict[CostStage, Measured]:
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a build did and cost, and where it lies."""
+
+    stages: dict[CostStage, Measured]
+    run: Path
+
+
+def measure(corpus: Path, frames: int) -> Found:
     """Build a corpus stage by stage; returns what each did and cost."""
     out = Path(tempfile.mkdtemp(prefix="run-", dir=corpus.parent))
     spent = {stage: _cpu_s_of(["-m", "beam_runner", stage, str(corpus), "--out", str(out)]) for stage in COST_STAGES}
     store = LocalStore(out)
     _, _, commits = finished_ingest(open_run(load_corpus(corpus), out))
-    workload = pilot_workload(store, commits, scorer_work("world_clip").clip_gflop(frames))
-    return {stage: Measured(workload=workload, cpu_s=cpu_s) for stage, cpu_s in spent.items()}
+    work = scorer_work("world_clip")
+    scoring = ClipScoring(frames_mpx=work.clip_mpx(frames), gflop=work.clip_gflop(frames))
+    workload = pilot_workload(store, commits, scoring)
+    return Found(stages={stage: Measured(workload=workload, cpu_s=own) for stage, own in spent.items()}, run=out)
 
 
 def _cpu_s_of(words: list[str]) -> float:
@@ -150,11 +160,7 @@ def _cpu_s_of(words: list[str]) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def bytes_of(runs: list[Path], clips: float) -> tuple[float, float]:
-    """Return MB of score frames and of tables of a clip, over all runs."""
-    tables = ("records", "samples", "texts", "scores", "embeddings", "selection", "duplicates", "clips", "units")
-    frames = sum(_mb(run / "frames") for run in runs)
-    return frames / clips, sum(_mb(run / name) for run in runs for name in tables) / clips
+TABLES = ("records", "samples", "texts", "scores", "embeddings", "selection", "duplicates", "clips", "units")
 
 
 def _mb(folder: Path) -> float:
@@ -178,7 +184,7 @@ def main() -> int:
     # open_clip says of every model without weights that it has none.
     logging.getLogger().setLevel(logging.ERROR)
     fitted = {build.name: measure(make_corpus(build, options.work), build.frames) for build in FITTED}
-    rates = {stage: fit_rates(stage, [own[stage] for own in fitted.values()]) for stage in COST_STAGES}
+    rates = {stage: fit_rates(stage, [own.stages[stage] for own in fitted.values()]) for stage in COST_STAGES}
     for stage, own in rates.items():
         told = ", ".join(f"{name} {rate:.3g}" for name, rate in own.cpu_s.items())
         sys.stdout.write(f"{stage}: start {own.start_cpu_s:.1f} s; CPU seconds each: {told}\n")
@@ -188,20 +194,23 @@ def main() -> int:
         held_out[REAL] = measure(real, 8)
     shares: dict[str, float] = {}
     for name, own in itertools.chain(fitted.items(), held_out.items()):
-        measured = sum(stage.cpu_s for stage in own.values())
-        shares[name] = sum(predicted_cpu_s(rates[stage], found.workload) for stage, found in own.items()) / measured
-        by_stage = ", ".join(f"{stage} {found.cpu_s:.1f} s" for stage, found in own.items())
+        measured = sum(stage.cpu_s for stage in own.stages.values())
+        shares[name] = (
+            sum(predicted_cpu_s(rates[stage], found.workload) for stage, found in own.stages.items()) / measured
+        )
+        by_stage = ", ".join(f"{stage} {found.cpu_s:.1f} s" for stage, found in own.stages.items())
         sys.stdout.write(f"{name}: measured {measured:.1f} CPU s ({by_stage}), predicted {shares[name]:.2f}x\n")
     if options.write:
-        write_model(rates, {name: shares[name] for name in held_out}, fitted, options)
+        write_model(rates, {name: shares[name] for name in held_out}, list(fitted.values()), options)
     return 0 if all(abs(shares[build.name] - 1) <= TARGET for build in HELD_OUT) else 1
 
 
-def write_model(rates: dict, held_out: dict[str, float], fitted: dict, options: argparse.Namespace) -> None:
+def write_model(
+    rates: dict[CostStage, StageRates], held_out: dict[str, float], fitted: list[Found], options: argparse.Namespace
+) -> None:
     """Write the model that is shipped."""
-    whole = [own["ingest"].workload for own in fitted.values()]
+    whole = [own.stages["ingest"].workload for own in fitted]
     added = Workload(**{name: sum(getattr(own, name) for own in whole) for name in Workload.model_fields})
-    frames_mb, tables_mb = bytes_of(sorted(options.work.glob("*/run-*")), added.clips)
     model = CostModel(
         machine=f"{os.cpu_count()} cores, {platform.machine()}",
         measured=options.today,
@@ -209,8 +218,8 @@ def write_model(rates: dict, held_out: dict[str, float], fitted: dict, options: 
         stages=rates,
         held_out=held_out,
         media_mb_per_mpx=added.media_mb / added.clip_mpx,
-        frames_mb=frames_mb,
-        tables_mb=tables_mb,
+        frames_mb_per_mpx=sum(_mb(own.run / "frames") for own in fitted) / added.frames_mpx,
+        tables_mb=sum(_mb(own.run / name) for own in fitted for name in TABLES) / added.clips,
         shuffled_kb=_shuffled_kb(options.work),
     )
     target = Path(str(files("curation.costs"))) / MEASURED_JSON

@@ -14,6 +14,7 @@ import csv
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -75,7 +76,8 @@ def built_s(corpus: Path, out: Path) -> float:
 def judged_s(folder: Path, pairs: int, *, hot: bool) -> float:
     """Judge made-up samples, three pairs each, nearly all in one source or in equal halves; returns wall seconds."""
     samples = pairs // 3
-    sizes = [round(samples * HOT_SHARE), *[samples // 300] * (SOURCES - 1)] if hot else [samples // SOURCES] * SOURCES
+    first = round(samples * HOT_SHARE) if hot else samples // SOURCES
+    sizes = [first, samples - first]
     size = WorldSize(sources=SOURCES, samples=max(sizes), each=tuple(sizes))
     config = world_config(size, folder / "in")
     run = make_run(size, config, folder / "run")
@@ -92,23 +94,18 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--work", type=Path, default=Path("hot-keys-work"))
     options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    corpora = {hot: make_corpus(options.work, options.videos, hot=hot) for hot in (False, True)}
     ratios: dict[str, list[float]] = {"build": [], "judge": []}
     for turn in range(options.runs):
-        seconds = {
-            hot: built_s(
-                make_corpus(options.work, options.videos, hot=hot),
-                options.work / f"run-{turn}-{'hot' if hot else 'even'}",
-            )
-            for hot in (False, True)
-        }
-        ratios["build"].append(seconds[True] / seconds[False])
-        sys.stdout.write(f"build of {options.videos} videos: even {seconds[False]:.1f} s, hot {seconds[True]:.1f} s\n")
-        judged = {
-            hot: judged_s(options.work / f"judged-{turn}-{'hot' if hot else 'even'}", options.pairs, hot=hot)
-            for hot in (False, True)
-        }
-        ratios["judge"].append(judged[True] / judged[False])
-        sys.stdout.write(f"judging {options.pairs:,} pairs: even {judged[False]:.1f} s, hot {judged[True]:.1f} s\n")
+        # Fresh folders: what is there already would be up to date. The order turns, for caches.
+        order = (False, True) if turn % 2 else (True, False)
+        fresh = Path(tempfile.mkdtemp(prefix="turn-", dir=options.work))
+        built = {hot: built_s(corpora[hot], fresh / f"built-{hot}") for hot in order}
+        judged = {hot: judged_s(fresh / f"judged-{hot}", options.pairs, hot=hot) for hot in order}
+        for name, seconds in (("build", built), ("judge", judged)):
+            ratios[name].append(seconds[True] / seconds[False])
+            sys.stdout.write(f"{name}: even {seconds[False]:.1f} s, hot {seconds[True]:.1f} s\n")
     medians = {name: statistics.median(own) for name, own in ratios.items()}
     for name, ratio in medians.items():
         sys.stdout.write(f"{name}: one source with 99 % of the clips {ratio:.2f}x the even spread (target {TARGET})\n")

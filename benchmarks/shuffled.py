@@ -131,7 +131,8 @@ def main() -> int:
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--work", type=Path, default=None)
     options = parser.parse_args()
-    work = options.work or Path(tempfile.mkdtemp(prefix="shuffled-"))
+    # A fresh folder: what is there already would be up to date.
+    work = Path(tempfile.mkdtemp(prefix="shuffled-", dir=options.work))
     found = shuffled_by_stage(options.corpus, work / "run")
     clips = clips_of(options.corpus, work / "run")
     for stage, steps in found.items():

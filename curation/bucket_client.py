@@ -9,11 +9,12 @@ from schemas.fetching import FetchPolicy
 BUCKET_SCHEMES = ("s3", "gs")
 
 
-def bucket_file_system(scheme: str, policy: FetchPolicy) -> Any:
+def bucket_file_system(scheme: str, policy: FetchPolicy, *, remembers: bool = True) -> Any:
     """Return the fsspec file system of a scheme; keys come from the machine, as the cloud's own tools find them.
 
     Args:
         scheme: one of BUCKET_SCHEMES.
+        remembers: listings may be answered from memory; not where others write at the same time.
 
     Raises:
         ImportError: its library is not installed.
@@ -23,12 +24,13 @@ def bucket_file_system(scheme: str, policy: FetchPolicy) -> Any:
     buckets = policy.buckets
     if scheme == "gs":
         options = {"token": "anon"} if buckets.gs_anonymous else {}
-        return fsspec.filesystem("gs", requester_pays=buckets.requester_pays, **options)
+        return fsspec.filesystem("gs", requester_pays=buckets.requester_pays, use_listings_cache=remembers, **options)
     return fsspec.filesystem(
         "s3",
         anon=buckets.s3_anonymous,
         profile=buckets.s3_profile,
         endpoint_url=buckets.s3_endpoint,
         requester_pays=buckets.requester_pays,
+        use_listings_cache=remembers,
         config_kwargs={"connect_timeout": policy.connect_s, "read_timeout": policy.stall_s},
     )

@@ -1,8 +1,8 @@
 """A lock in a bucket: an object that its holder writes anew every few seconds, so that a dead one is told.
 
 Clocks of machines differ, so no time is written: whoever wants the lock watches whether the object changes. The lock
-spares work. That two builders never overwrite each other's version, where both took a dead one's lock at the same
-moment, is the manifest's own affair: it is created only if absent.
+spares work, and its holder asks whether it still has it before it commits or removes anything. That two builders never
+overwrite each other's version is the manifest's own affair: it is created only if absent.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import uuid
 from types import TracebackType
 from typing import Protocol
 
-from curation.sources.files import remote_errors
 from curation.store import StoreHeld
 
 BEAT_S = 10.0
@@ -43,9 +42,6 @@ class BucketLock:
 
     Args:
         beat_s, dead_after_s: how often the holder writes, and after what time without a change it is dead.
-
-    Raises:
-        StoreHeld: on entering, somebody else has it and lives.
     """
 
     def __init__(
@@ -61,6 +57,11 @@ class BucketLock:
         self._thread = threading.Thread(target=self._beat, daemon=True)
 
     def __enter__(self) -> None:
+        """Take the lock.
+
+        Raises:
+            StoreHeld: somebody else has it and lives.
+        """
         while not self._remote.create(self._path, self._told()):
             self._watch()
         self._thread.start()
@@ -70,8 +71,25 @@ class BucketLock:
     ) -> None:
         self._stop.set()
         self._thread.join()
-        if _token(self._remote.read(self._path)) == self._holder["token"]:
-            self._remote.delete(self._path)
+        # What was done is done, also where the bucket answers no more: the lock is then taken for a dead one's.
+        with contextlib.suppress(OSError):
+            if self._is_ours():
+                self._remote.delete(self._path)
+
+    def check(self) -> None:
+        """Ask whether the lock is still ours.
+
+        Raises:
+            StoreHeld: another has taken it over: this process was away, or cut off, for too long.
+        """
+        if not self._is_ours():
+            raise StoreHeld(
+                f"{self._path} was taken over by another process, because this one was not heard of for "
+                f"{self._dead_after_s:.0f} s; run the command again"
+            )
+
+    def _is_ours(self) -> bool:
+        return _document(self._remote.read(self._path)).get("token") == self._holder["token"]
 
     def _told(self) -> bytes:
         self._beats += 1
@@ -81,8 +99,8 @@ class BucketLock:
         while not self._stop.wait(self._beat_s):
             # A bucket that does not answer now may do so at the next beat. Where another has the lock, this one was
             # taken for dead: it writes nothing, and meets the manifest as it is.
-            with contextlib.suppress(*remote_errors()):
-                if _token(self._remote.read(self._path)) == self._holder["token"]:
+            with contextlib.suppress(OSError):
+                if self._is_ours():
                     self._remote.write(self._path, self._told())
 
     def _watch(self) -> None:
@@ -111,7 +129,3 @@ def _document(data: bytes | None) -> dict[str, object]:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _token(data: bytes | None) -> object:
-    return _document(data).get("token")

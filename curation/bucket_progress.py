@@ -15,8 +15,6 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Protocol
 
-from curation.sources.files import remote_errors
-
 WRITE_EVERY_S = 3.0
 
 _log = logging.getLogger("clipstrata")
@@ -39,6 +37,7 @@ class BucketReporter:
         self._write_every_s = write_every_s
         self._sums: dict[str, Counter[str]] = {}
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
         self._timer: threading.Timer | None = None
 
     def report(self, event: str, amounts: Mapping[str, float]) -> None:
@@ -58,11 +57,14 @@ class BucketReporter:
             if self._timer is not None:
                 self._timer.cancel()
             self._timer = None
-            data = json.dumps(self._sums, sort_keys=True).encode("utf-8")
-        try:
-            self._store.write(self._path, data)
-        except remote_errors() as error:
-            _log.warning("progress could not be written to %s: %s", self._path, error)
+        # One after the other, so that an older sum never replaces a newer one.
+        with self._writing:
+            with self._lock:
+                data = json.dumps(self._sums, sort_keys=True).encode("utf-8")
+            try:
+                self._store.write(self._path, data)
+            except OSError as error:
+                _log.warning("progress could not be written to %s: %s", self._path, error)
 
 
 def folder_of(stage: str) -> str:

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from curation.bucket_folder import BucketFolder
 from curation.bucket_lock import BucketLock
-from curation.store import ScratchFile, StoreConflict, StoreDamage, file_sha256
+from curation.store import Held, ScratchFile, StoreConflict, StoreDamage, file_sha256
 
 # Objects that are removed at a time.
 _REMOVALS = 16
@@ -69,6 +69,17 @@ class BucketStore:
             raise FileNotFoundError(f"{self.address}/{path}")
         return data
 
+    def read_range(self, path: str, start: int, size: int) -> bytes:
+        """Return `size` bytes of an object from `start` on, with one request for these alone.
+
+        Raises:
+            FileNotFoundError: it is not there.
+        """
+        data = self.remote.read(path, start, start + size)
+        if data is None:
+            raise FileNotFoundError(f"{self.address}/{path}")
+        return data
+
     def open(self, path: str) -> BinaryIO:
         """Open the object for reading."""
         return self.remote.open(path)
@@ -113,22 +124,25 @@ class BucketStore:
         It stays until scratch is cleared.
         """
         copy = self.scratch("kept") / path.replace("/", "-")
+        if not self.exists(path):
+            # A takedown may have removed it from another machine.
+            copy.unlink(missing_ok=True)
+            return None
         if not copy.exists():
-            if not self.exists(path):
-                return None
             with self.local(path) as fresh:
                 fresh.rename(copy)
         return copy
 
     @contextlib.contextmanager
-    def lock(self, path: str) -> Iterator[None]:
-        """Hold a lock that all machines see; one whose holder is dead is taken over after a while.
+    def lock(self, path: str) -> Iterator[Held]:
+        """Hold a lock that all machines see; one whose holder is dead, or away for long, is taken over.
 
         Raises:
             StoreHeld: somebody else has it, and lives.
         """
-        with BucketLock(self.remote, path):
-            yield
+        lock = BucketLock(self.remote, path)
+        with lock:
+            yield lock
 
     def clear(self, folder: str) -> None:
         """Remove all objects of a folder; of scratch, also what lies on this machine."""
@@ -179,6 +193,7 @@ class BucketStore:
 
     def scratch(self, purpose: str) -> Path:
         """Return a folder of this machine for unfinished work."""
+        _own_folder(self._machine)
         folder = self._machine / SCRATCH / purpose
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -194,6 +209,18 @@ class BucketStore:
         if found != sha256:
             self.remote.delete(path)
             raise StoreDamage(f"{path} reads back as {found}, written was {sha256}; it was removed: run again")
+
+
+def _own_folder(folder: Path) -> None:
+    """Make a folder that no other user of this machine can read.
+
+    Raises:
+        PermissionError: it is there and belongs to another user.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if folder.stat().st_uid != os.getuid():
+        raise PermissionError(f"{folder} belongs to another user; set TMPDIR to a folder of your own")
+    folder.chmod(0o700)
 
 
 def machine_scratch(address: str) -> Path:

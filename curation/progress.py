@@ -27,6 +27,8 @@ class Reporter(Protocol):
 
     def report(self, event: str, amounts: Mapping[str, float]) -> None: ...
 
+    def flush(self) -> None: ...
+
 
 class FileReporter:
     """Appends one JSON line per event to this process's own file under the run's `progress/` folder."""
@@ -41,6 +43,9 @@ class FileReporter:
         # Processes of several machines may write to one folder.
         with (self._folder / f"{socket.gethostname()}-{os.getpid()}.jsonl").open("a", encoding="utf-8") as file:
             file.write(line)
+
+    def flush(self) -> None:
+        """Do nothing: an event is written when it comes."""
 
 
 def new_reporter(address: RunAddress, stage: str) -> Reporter:

@@ -90,9 +90,7 @@ class RowSpool:
             RowsLostError: the file is gone, or does not hold what was written.
         """
         try:
-            with self.store.open(block.path) as file:
-                file.seek(block.start)
-                sealed = file.read(block.size)
+            sealed = self.store.read_range(block.path, block.start, block.size)
             nonce, data = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
             packed = AESGCM(self.key).decrypt(nonce, data, block.path.encode("ascii"))
         except (FileNotFoundError, InvalidTag, ValueError) as error:

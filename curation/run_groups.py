@@ -106,9 +106,11 @@ def _samples(store: Store, known: pl.DataFrame, policy: DuplicatePolicy) -> dict
                 continue
             parts = scanned.filter(pl.col("sample_id").is_in(rows["sample_id"].unique().to_list()))
             columns = parts.select("sample_id", "source", "clip_id", "content_sha256", "path").collect()
-        told = columns.with_columns(node=node_of(pl.col("content_sha256"), pl.col("source"), policy))
-        for row in told.sort("path", descending=True).iter_rows(named=True):
-            found[row["sample_id"]] = {**row, "unit": Path(row["path"]).stem}
+        unit = pl.col("path").map_elements(lambda path: Path(path).stem, return_dtype=pl.String)
+        told = columns.with_columns(unit=unit, node=node_of(pl.col("content_sha256"), pl.col("source"), policy))
+        # Where the file lies has no part in it: that of a bucket's copy is another one each time.
+        for row in told.drop("path").sort("unit", descending=True).iter_rows(named=True):
+            found[row["sample_id"]] = row
     return found
 
 

@@ -35,6 +35,12 @@ class StoreHeld(RuntimeError):
     """Somebody else holds a lock of the store."""
 
 
+class Held(Protocol):
+    """A lock that is held."""
+
+    def check(self) -> None: ...
+
+
 class Store(Protocol):
     """What a run is written to and read from; paths are relative and use `/`.
 
@@ -52,6 +58,8 @@ class Store(Protocol):
 
     def read(self, path: str) -> bytes: ...
 
+    def read_range(self, path: str, start: int, size: int) -> bytes: ...
+
     def open(self, path: str) -> BinaryIO: ...
 
     def write(self, path: str, data: bytes) -> None: ...
@@ -66,7 +74,7 @@ class Store(Protocol):
 
     def kept(self, path: str) -> Path | None: ...
 
-    def lock(self, path: str) -> AbstractContextManager[None]: ...
+    def lock(self, path: str) -> AbstractContextManager[Held]: ...
 
     def clear(self, folder: str) -> None: ...
 
@@ -134,6 +142,16 @@ class LocalStore:
         """
         return self._at(path).read_bytes()
 
+    def read_range(self, path: str, start: int, size: int) -> bytes:
+        """Return `size` bytes of a file from `start` on, or fewer where it ends before.
+
+        Raises:
+            FileNotFoundError: it is not there.
+        """
+        with self._at(path).open("rb") as file:
+            file.seek(start)
+            return file.read(size)
+
     def open(self, path: str) -> BinaryIO:
         """Open the file for reading."""
         return self._at(path).open("rb")
@@ -183,8 +201,8 @@ class LocalStore:
         return self._at(path) if self.exists(path) else None
 
     @contextlib.contextmanager
-    def lock(self, path: str) -> Iterator[None]:
-        """Hold a lock on this machine; the kernel lets go of it when the process dies.
+    def lock(self, path: str) -> Iterator[Held]:
+        """Hold a lock on this machine; the kernel lets go of it when the process dies, and not before.
 
         Raises:
             StoreHeld: somebody else has it.
@@ -196,7 +214,7 @@ class LocalStore:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise StoreHeld(f"{path} is held by another process") from None
-            yield
+            yield _HeldByKernel()
 
     def clear(self, folder: str) -> None:
         """Remove a folder with all that it holds."""
@@ -272,6 +290,11 @@ class LocalStore:
             file.write(data)
             self.disk.flush(file)
         return temporary.path
+
+
+class _HeldByKernel:
+    def check(self) -> None:
+        """Do nothing: nobody can take it over."""
 
 
 def _ends_whole(file: BinaryIO) -> bool:

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import sys
-
 from curation.bucket_client import BUCKET_SCHEMES, bucket_file_system
-from curation.bucket_folder import BucketFolder
+from curation.bucket_folder import BucketFolder, BucketRefused
 from curation.bucket_store import BucketStore
-from curation.sources.files import remote_errors
-from curation.sources.locators import without_secrets
 from curation.store import LocalStore, Store
 from schemas.config_file import ConfigError
 from schemas.fetching import FetchPolicy
 from schemas.run import RunAddress
 
 
-def bucket_errors() -> tuple[type[Exception], ...]:
-    """Return what a bucket that refuses or does not answer raises, as far as the libraries in use are loaded."""
-    if not any(name in sys.modules for name in ("s3fs", "gcsfs")):
-        return ()
-    return PermissionError, *(error for error in remote_errors() if error not in (OSError, ImportError))
-
-
-def bucket_words(error: Exception) -> str:
-    """Return what to say of such an error; no key is in it."""
+def bucket_words(error: BucketRefused) -> str:
+    """Return what to say of a bucket that refuses or does not answer; no key is in it."""
     return (
-        f"the bucket refuses or does not answer: {type(error).__name__}: {without_secrets(str(error))}; allowed: a "
-        "bucket that this machine's keys may read and write; set keys and endpoint as the cloud's own tools find them "
-        "(docs/buckets.md), and run it again: it goes on"
+        f"the bucket refuses or does not answer: {error}; allowed: a bucket that this machine's keys may read and "
+        "write; set keys and endpoint as the cloud's own tools find them (docs/buckets.md) and run it again: it goes on"
     )
 
 
@@ -56,4 +44,4 @@ def open_store(address: RunAddress) -> Store:
     if scheme not in BUCKET_SCHEMES or not place.strip("/"):
         allowed = ", ".join(f"{name}://BUCKET/FOLDER" for name in BUCKET_SCHEMES)
         raise ConfigError(f"run folder {told}: allowed: a folder, {allowed}; give another one")
-    return BucketStore(BucketFolder(told, bucket_file_system(scheme, FetchPolicy())))
+    return BucketStore(BucketFolder(told, bucket_file_system(scheme, FetchPolicy(), remembers=False)))

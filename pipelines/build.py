@@ -71,7 +71,7 @@ def build(
     for source in config.sources:
         check_source(source, config.fetch_of(source))
     run = open_run(config, out)
-    with only_build(run.store):
+    with only_build(run.store) as run.held:
         if "ingest" in stages:
             open_bases(run)
         return _build(run, engine, stages, watcher, reach or Reach())
@@ -89,7 +89,7 @@ def _build(run: Run, engine: EngineOptions, stages: Sequence[StageName], watcher
     if "shard" in stages:
         statistics = statistics or judge(run, engine, watcher)
         manifest = shard(run, engine, watcher, statistics)
-    run.drop_scratch("ingest", "units", "adopt", "write", "shards", "dataflow")
+    run.drop_scratch("ingest", "units", "adopt", "write", "shards", "local", "kept", "dataflow")
     planted = _planted(run, config) if statistics is not None else None
     if statistics is not None and manifest is not None:
         write_report(run, statistics, manifest, planted)

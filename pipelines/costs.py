@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from rich.console import Console
 
-from curation.costs import ClipShape, Fleet, Units, pilot_workload, shipped_model, simulate, wanted_workload
+from curation.costs import (
+    ClipScoring,
+    ClipShape,
+    Fleet,
+    Units,
+    pilot_workload,
+    shipped_model,
+    simulate,
+    wanted_workload,
+)
 from curation.costs.plans import Machines, plan_build
 from curation.scorers.flops import scorer_work
 from curation.stores import open_store
@@ -25,6 +35,7 @@ _HOUR_S, _MINUTE_S = 3600.0, 60.0
 
 def run_plan(arguments: Any, flags: Flags) -> int:
     """Print what a build will come to; with --json as JSON only."""
+    _check_amounts(arguments)
     config, model = load_corpus(arguments.corpus), shipped_model()
     machines = Machines(
         count=_positive("--machines", arguments.machines),
@@ -34,7 +45,7 @@ def run_plan(arguments: Any, flags: Flags) -> int:
     )
     workload, basis = _workload(config, model, arguments)
     plan = plan_build(config, workload, model, machines, basis)
-    longest_s = longest_video_s(config, plan)
+    longest_s = longest_video_s(config, plan) if arguments.simulate else 0.0
     fleets = [fleet_row(plan, workers, longest_s) for workers in FLEETS] if arguments.simulate else []
     if arguments.json:
         print_json({**plan.model_dump(mode="json"), "fleets": [own.model_dump(mode="json") for own in fleets]})
@@ -71,10 +82,27 @@ def _positive(name: str, number: int) -> int:
     return number
 
 
+# Flags of numbers that are not whole, in the order in which they are looked at.
+_AMOUNTS = ("clip_seconds", "clips_per_video", "decoded_seconds", "fps", "core_price", "gpu_tflops")
+
+
+def _check_amounts(arguments: Any) -> None:
+    """Refuse what is no amount.
+
+    Raises:
+        ConfigError: one is not a finite number above 0.
+    """
+    for name in _AMOUNTS:
+        value = getattr(arguments, name)
+        if value is not None and not 0 < value < math.inf:
+            raise ConfigError(f"--{name.replace('_', '-')} is {value}; allowed: a number above 0")
+
+
 def _workload(config: CorpusConfig, model: CostModel, arguments: Any) -> tuple[Workload, str]:
-    gflop = scorer_work(config.scorer.model).clip_gflop(config.scorer.frames)
+    work, frames = scorer_work(config.scorer.model), config.scorer.frames
+    scoring = ClipScoring(frames_mpx=work.clip_mpx(frames), gflop=work.clip_gflop(frames))
     if arguments.pilot is not None:
-        found = _of_pilot(config, arguments.pilot, gflop)
+        found = _of_pilot(config, arguments.pilot, scoring)
         clips = found.clips if arguments.clips is None else arguments.clips
         return found.times(clips / found.clips), f"the pilot run {arguments.pilot}, {found.clips:,.0f} clips"
     if arguments.clips is None:
@@ -86,20 +114,19 @@ def _workload(config: CorpusConfig, model: CostModel, arguments: Any) -> tuple[W
         source_px=_pixels(arguments.source_size),
         fps=arguments.fps,
     )
-    return wanted_workload(
-        config, _positive("--clips", arguments.clips), shape, gflop, model
-    ), f"as asked: {shape.words()}"
+    wanted = wanted_workload(config, _positive("--clips", arguments.clips), shape, scoring, model)
+    return wanted, f"as asked: {shape.words()}"
 
 
-def _of_pilot(config: CorpusConfig, pilot: RunAddress, gflop: float) -> Workload:
+def _of_pilot(config: CorpusConfig, pilot: RunAddress, scoring: ClipScoring) -> Workload:
     state = read_run(pilot)
     run = Run(config=config, store=open_store(pilot), state=state)
     try:
         _, _, commits = finished_ingest(run)
     except ValueError as error:
         raise ConfigError(f"--pilot {pilot}: {error}") from error
-    found = pilot_workload(run.store, commits, gflop)
-    if not found.clips:
+    found = pilot_workload(run.store, commits, scoring)
+    if not found.clips or not found.source_s:
         raise ConfigError(f"--pilot {pilot}: holds no clips; allowed: a run whose ingest kept some")
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from curation.row_spool import Block
 from curation.score_batches import ScoredBatch
 from curation.store import Store
 from curation.stored_rows import stored_input
-from curation.stores import open_store
+from curation.stores import is_bucket, open_store
 from curation.suppression import suppressed_of
 from curation.unit_media import MediaTools
 from curation.unit_parts import finished_scores, read_commit
@@ -28,6 +29,7 @@ from curation.unit_work import work_unit
 from pipelines.engine import EngineOptions, running
 from pipelines.grouping import Grouping, GroupRows, Place
 from pipelines.scoring import ScoreBatches, ScoringOptions
+from schemas.canonical import sha256_hex
 from schemas.corpus import CorpusConfig
 from schemas.statistics import ScorerFacts
 
@@ -92,7 +94,7 @@ class UnitWorker(beam.DoFn):
         self.cut = with_models(self.sandbox, self.job.config)
         self.store = open_store(self.job.root)
         self.reporter = new_reporter(self.job.root, INGEST)
-        cache = fetch_cache(self.job.config, self.store)
+        cache = fetch_cache(self.job.config, self.store, self.job.grouping.key)
         self.fetchers = FetcherFamily(self.job.config.fetch, cache=cache, world=self.job.reach.world())
         self.suppressed = suppressed_of(self.store, self.job.config.suppress)
 
@@ -123,6 +125,7 @@ class UnitWorker(beam.DoFn):
         )
 
     def teardown(self) -> None:
+        self.reporter.flush()
         self.sandbox.close()
 
 
@@ -157,9 +160,23 @@ def with_models(sandbox: MediaSandbox, config: CorpusConfig) -> ModelCut:
     )
 
 
-def fetch_cache(config: CorpusConfig, store: Store) -> FetchCache:
-    """Return where fetched files lie while an ingest runs, so that a video is fetched once for all that name it."""
-    return FetchCache(store.scratch("fetched"), config.fetch.kept_mb * 1_000_000)
+def fetch_cache(config: CorpusConfig, store: Store, key: bytes) -> FetchCache:
+    """Return where fetched files lie while an ingest runs, so that a video is fetched once for all that name it.
+
+    Of a run in a bucket each machine has its own, which the driver cannot empty: there a job has one for itself, and
+    removes what jobs before it left.
+
+    Args:
+        key: of the job.
+    """
+    folder = store.scratch("fetched")
+    if is_bucket(store.address):
+        own = sha256_hex(key)[:16]
+        for other in folder.iterdir():
+            if other.name != own:
+                shutil.rmtree(other, ignore_errors=True)
+        folder = folder / own
+    return FetchCache(folder, config.fetch.kept_mb * 1_000_000)
 
 
 class CutBatches(beam.DoFn):

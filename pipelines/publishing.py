@@ -9,12 +9,10 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from curation.bucket_client import BUCKET_SCHEMES, bucket_file_system
-from curation.bucket_folder import BucketFolder
+from curation.bucket_folder import BucketFolder, BucketRefused
 from curation.manifests import read_pointer
 from curation.published import PruneWhat, Published, publish
-from curation.sources.files import remote_errors
-from curation.sources.locators import without_secrets
-from curation.store import Store, StoreConflict, StoreDamage
+from curation.store import Store
 from curation.stores import open_store
 from curation.versions import wanted_version
 from pipelines.inspecting import EXIT_DONE, Flags
@@ -39,11 +37,9 @@ def run_publish(arguments: Any, flags: Flags) -> int:
     remote = BucketFolder(address, bucket_file_system(scheme, CorpusConfig.model_validate(state.config).fetch))
     try:
         done = _with_progress(store, manifest, remote, arguments.prune)
-    except (ConfigError, StoreConflict, StoreDamage):
-        raise
-    except _bucket_errors() as error:
+    except (BucketRefused, FileNotFoundError) as error:
         raise ConfigError(
-            f"ADDRESS is {address}: {type(error).__name__}: {without_secrets(str(error))}; allowed: a bucket that this "
+            f"ADDRESS is {address}: {error}; allowed: a bucket that this "
             "machine's keys may write to; set keys as the cloud's own tools find them, an endpoint in `fetch.buckets` "
             "of the corpus file, and run it again: it goes on"
         ) from error
@@ -60,11 +56,6 @@ def run_publish(arguments: Any, flags: Flags) -> int:
             "was stopped, or another build is publishing; when none is, `--prune all` removes them\n"
         )
     return EXIT_DONE
-
-
-def _bucket_errors() -> tuple[type[Exception], ...]:
-    # gcsfs tells some of what the bucket refuses by a ValueError.
-    return (ValueError, *remote_errors())
 
 
 def _with_progress(store: Store, manifest: Manifest, remote: BucketFolder, prune: PruneWhat) -> Published:

@@ -54,7 +54,7 @@ def replay(root: RunAddress, reason: str | None, engine: EngineOptions, watcher:
     config = CorpusConfig.model_validate(state.config)
     run = open_run(config, root)
     before = _rejects(run)
-    with only_build(run.store):
+    with only_build(run.store) as run.held:
         marked = mark_rejects(run.store, wanted)
         mark_unscored(run.store, scored_units(run).scoring, wanted, marked)
     if not marked.spans:

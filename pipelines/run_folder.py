@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
-from curation.store import Store, StoreHeld
+from curation.store import Held, Store, StoreHeld
 from curation.stores import open_store
 from schemas.config_file import ConfigError
 from schemas.corpus import CorpusConfig
@@ -39,14 +39,25 @@ class Run:
     config: CorpusConfig
     store: Store
     state: RunState
+    held: Held | None = None
 
     @property
     def root(self) -> RunAddress:
         """Where it lies, as `open_store` takes it."""
         return address_of(self.store.address)
 
+    def check_held(self) -> None:
+        """Make sure that this build still has the run to itself, before it commits or removes anything.
+
+        Raises:
+            StoreHeld: another one has taken it over.
+        """
+        if self.held is not None:
+            self.held.check()
+
     def save(self) -> None:
         """Write run.json."""
+        self.check_held()
         self.store.write(RUN_JSON, self.state.to_bytes())
 
     def fresh_scratch(self, stage: StageName) -> str:
@@ -119,20 +130,20 @@ def _is_empty(store: Store) -> bool:
 
 
 @contextmanager
-def only_build(store: Store) -> Iterator[None]:
+def only_build(store: Store) -> Iterator[Held]:
     """Hold a run folder for one build, on this machine or in a bucket; a build that is killed lets go of it.
 
     Raises:
         ConfigError: another build is at work in it.
     """
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as stack:
         try:
-            held.enter_context(store.lock(BUILD_LOCK))
+            held = stack.enter_context(store.lock(BUILD_LOCK))
         except StoreHeld as error:
             raise ConfigError(
                 f"--out {store.address}: another build is at work in it ({error}); wait for its end, or stop it"
             ) from error
-        yield
+        yield held
 
 
 def read_run(path: RunAddress) -> RunState:

@@ -100,6 +100,7 @@ def ingest(
     names = sorted({*kept, *(path.rsplit("/", 1)[1] for path in run.store.list(job.folder))})
     commits = _commits(run, scorer, names)
     check_rows(read, commits)
+    run.check_held()
     drop_stale_units(run, commits)
     if not config.scorer.keep_frames:
         run.store.clear("frames")
@@ -172,7 +173,7 @@ def _run_job(run: Run, job: IngestJob, engine: EngineOptions) -> dict[str, int]:
     Raises:
         IngestStopped: a host that worked answers no more.
     """
-    cache, stopped = fetch_cache(run.config, run.store), f"{job.folder}-stopped"
+    cache, stopped = fetch_cache(run.config, run.store, job.grouping.key), f"{job.folder}-stopped"
     run.store.delete(stopped)
     run.drop_scratch(SPOOLED)
     # What failed for a while in an earlier attempt is asked for again.
@@ -361,6 +362,7 @@ def shard(run: Run, engine: EngineOptions, watcher: Watcher, statistics: Statist
         run_shard(run.config, scored_units(run), selection, engine, folder)
     shards = [ShardFacts.model_validate(value) for value in _read_scratch(run, folder).values()]
     chain = Fingerprints(ingest=ingested.fingerprint, judge=judged.fingerprint, shard=fingerprint)
+    run.check_held()
     manifest = commit_manifest(run.store, _draft_manifest(run, statistics, shards, chain).model_copy(update=facts))
     run.finish("shard", fingerprint, sha256_hex(manifest.to_bytes()), time.monotonic() - started)
     return manifest

@@ -48,7 +48,7 @@ def submit(config: CorpusConfig, out: RunAddress, engine: EngineOptions, reach: 
     for source in config.sources:
         check_source(source, config.fetch_of(source))
     run = open_run(config, out)
-    with only_build(run.store):
+    with only_build(run.store) as run.held:
         run.drop_scratch(SPOOLED)
         pipeline = open_pipeline(engine)
         add_ingest(pipeline, ingest_job(run, reach or Reach()))

@@ -100,7 +100,7 @@ def takedown(
     asked, ids_sha256 = read_asked(request.ids), sha256_hex(request.ids.read_bytes())
     run = _opened(root, save=True)
     work = make_again or (lambda run, stored: _ingest_again(run, stored, engine, watcher))
-    with only_build(run.store):
+    with only_build(run.store) as run.held:
         stopped = _pending(run.store)
         if stopped is not None:
             receipt = _finish(run, stopped, engine, watcher, work)
@@ -181,6 +181,7 @@ def _finish(run: Run, pending: Pending, engine: EngineOptions, watcher: Watcher,
         pending = pending.model_copy(update={"found_out": _found_out(store, latest, gone)})
         store.write(TAKEDOWN_JSON, pending.to_bytes())
     assert pending.found_out is not None
+    run.check_held()
     drop_versions(store, {held.version for held in pending.found_out.held}.intersection(manifest_versions(store)))
     purge_shards(store)
     purge_media(store, gone)

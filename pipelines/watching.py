@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import Counter
@@ -51,13 +52,16 @@ class Watcher:
         finally:
             stop.set()
             thread.join()
-            display.show(*counts(root, stage))
+            # A bucket that does not answer now costs the last look, not the work.
+            with contextlib.suppress(OSError):
+                display.show(*counts(root, stage))
             display.close(time.monotonic() - started)
 
 
 def _poll(root: RunAddress, stage: str, display: Display, stop: threading.Event) -> None:
     while not stop.wait(BUCKET_POLL_S if is_bucket(root) else POLL_S):
-        display.show(*counts(root, stage))
+        with contextlib.suppress(OSError):
+            display.show(*counts(root, stage))
 
 
 def counts(root: RunAddress, stage: str) -> tuple[int, int, str]:

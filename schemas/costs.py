@@ -23,6 +23,7 @@ class Workload(_Model):
         source_s: seconds of video that are decoded.
         source_mpx: millions of pixels that are decoded: frames times width times height.
         clip_mpx: millions of pixels that are encoded, and decoded once more to check them.
+        frames_mpx: millions of pixels of score frames.
         score_gflop: what the scorer multiplies and adds, in units of 10**9.
         media_mb: millions of bytes of clips.
     """
@@ -32,6 +33,7 @@ class Workload(_Model):
     source_s: NonNegativeFloat
     source_mpx: NonNegativeFloat
     clip_mpx: NonNegativeFloat
+    frames_mpx: NonNegativeFloat
     score_gflop: NonNegativeFloat
     media_mb: NonNegativeFloat
 
@@ -60,7 +62,8 @@ class CostModel(_Model):
         measured: the day, YYYY-MM-DD.
         held_out: build that the rates know nothing of -> predicted over measured CPU seconds.
         media_mb_per_mpx: of clips, at the default quality.
-        frames_mb, tables_mb: of a clip: its score frames; its rows in all tables.
+        frames_mb_per_mpx: of score frames, at the size of the model.
+        tables_mb: of a clip: its rows in all tables.
         shuffled_kb: stage -> thousands of bytes that its clips send through shuffles, each.
     """
 
@@ -71,7 +74,7 @@ class CostModel(_Model):
     stages: dict[CostStage, StageRates]
     held_out: dict[str, NonNegativeFloat]
     media_mb_per_mpx: NonNegativeFloat
-    frames_mb: NonNegativeFloat
+    frames_mb_per_mpx: NonNegativeFloat
     tables_mb: NonNegativeFloat
     shuffled_kb: dict[CostStage, NonNegativeFloat]
 
@@ -98,7 +101,7 @@ class Reached(_Model):
     Attributes:
         where: whose limit it is, and where that is said.
         value, limit: the plan's number and the limit, in the unit that `what` names.
-        mend: what to do about it; "" where it is not reached.
+        mend: what to do where it is passed.
     """
 
     what: str

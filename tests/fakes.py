@@ -184,3 +184,6 @@ class MemoryReporter:
 
     def report(self, event: str, amounts: Mapping[str, float]) -> None:
         self.events.append(event)
+
+    def flush(self) -> None:
+        pass

@@ -5,9 +5,10 @@ in a simulation.
 from curation.costs.limits import limits_of
 from curation.costs.rates import Measured, fit_rates, predicted_cpu_s, shipped_model
 from curation.costs.simulation import Fleet, Outcome, Units, simulate
-from curation.costs.workload import ClipShape, pilot_workload, wanted_workload
+from curation.costs.workload import ClipScoring, ClipShape, pilot_workload, wanted_workload
 
 __all__ = [
+    "ClipScoring",
     "ClipShape",
     "Fleet",
     "Measured",

@@ -9,6 +9,7 @@ from curation.costs.limits import Scale, limits_of
 from curation.costs.rates import predicted_cpu_s
 from schemas.corpus import CorpusConfig
 from schemas.costs import COST_STAGES, BuildPlan, CostModel, StageCost, Workload
+from schemas.units import unit_bits
 
 _HOUR_S = 3600.0
 # Of a clip's objects, the clip and its score frames; the rest is shared by a unit.
@@ -58,8 +59,7 @@ def plan_build(config: CorpusConfig, workload: Workload, model: CostModel, machi
                 money=None if price is None else core_hours * price,
             )
         )
-    # A source has as many units as a power of two that leaves videos_per_unit to each, so up to twice as many.
-    units = math.ceil(workload.videos / config.videos_per_unit)
+    units = _units(workload.videos, len(config.sources), config.videos_per_unit)
     shard_mb = workload.media_mb + workload.clips * model.tables_mb
     shards = max(len(config.sources), math.ceil(shard_mb / config.shards.max_mb * 4 / 3))
     ingest_s = stages[0].wall_hours * _HOUR_S
@@ -87,7 +87,12 @@ def plan_build(config: CorpusConfig, workload: Workload, model: CostModel, machi
     )
 
 
+def _units(videos: float, sources: int, videos_per_unit: int) -> int:
+    """Return the units of sources of one size: each has as many as a power of two."""
+    return sources * (1 << unit_bits(math.ceil(videos / sources), videos_per_unit))
+
+
 def _storage_gb(config: CorpusConfig, workload: Workload, model: CostModel, shard_mb: float) -> dict[str, float]:
-    frames_mb = workload.clips * model.frames_mb if config.scorer.keep_frames else 0.0
+    frames_mb = workload.frames_mpx * model.frames_mb_per_mpx if config.scorer.keep_frames else 0.0
     found = {"clips": workload.media_mb, "score frames": frames_mb, "tables": workload.clips * model.tables_mb}
     return {name: own_mb / 1e3 for name, own_mb in {**found, "shards": shard_mb}.items()}

@@ -46,13 +46,21 @@ class ClipShape:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class ClipScoring:
+    """What scoring one clip takes: millions of pixels of its frames, and 10**9 multiplications and additions."""
+
+    frames_mpx: float
+    gflop: float
+
+
 def wanted_workload(
-    config: CorpusConfig, clips: float, shape: ClipShape, gflop_per_clip: float, model: CostModel
+    config: CorpusConfig, clips: float, shape: ClipShape, scoring: ClipScoring, model: CostModel
 ) -> Workload:
     """Return the amounts of a corpus of so many clips of a shape.
 
     Args:
-        gflop_per_clip: of the corpus's scorer (`gflop_of`).
+        scoring: what the corpus's scorer does for a clip.
     """
     side_px = config.clip.short_side_px
     clip_mpx = clips * shape.clip_s * shape.fps * side_px * side_px * shape.aspect / _M
@@ -63,15 +71,18 @@ def wanted_workload(
         source_s=clips * decoded_s,
         source_mpx=clips * decoded_s * shape.fps * shape.source_px / _M,
         clip_mpx=clip_mpx,
-        score_gflop=clips * gflop_per_clip,
+        frames_mpx=clips * scoring.frames_mpx,
+        score_gflop=clips * scoring.gflop,
         media_mb=clip_mpx * model.media_mb_per_mpx,
     )
 
 
-def pilot_workload(store: Store, commits: list[UnitCommit], gflop_per_clip: float) -> Workload:
+def pilot_workload(store: Store, commits: list[UnitCommit], scoring: ClipScoring) -> Workload:
     """Return the amounts of a finished ingest, as its units state them."""
     columns = ("clip_id", "video_sha256", "start_us", "end_us", "frames", "width_px", "height_px", "media_bytes")
     tables = [pl.DataFrame(pl.from_arrow(read_columns(store, commit, "samples", columns))) for commit in commits]
+    if not tables:
+        return Workload(**dict.fromkeys(Workload.model_fields, 0.0))
     clips = pl.concat(tables).unique("clip_id")
     px = pl.col("frames").cast(pl.Float64) * pl.col("width_px") * pl.col("height_px")
     decoded = clips.group_by("video_sha256").agg(pl.col("start_us").min(), pl.col("end_us").max())
@@ -86,7 +97,8 @@ def pilot_workload(store: Store, commits: list[UnitCommit], gflop_per_clip: floa
         source_s=float(told.select(source_s.sum()).item() or 0),
         source_mpx=float(told.select(source_px.sum()).item() or 0) / _M,
         clip_mpx=float(clips.select(px.sum()).item() or 0) / _M,
-        score_gflop=clips.height * gflop_per_clip,
+        frames_mpx=clips.height * scoring.frames_mpx,
+        score_gflop=clips.height * scoring.gflop,
         media_mb=float(clips["media_bytes"].sum() or 0) / _M,
     )
 

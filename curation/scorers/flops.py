@@ -13,10 +13,19 @@ _G = 1e9
 
 @dataclass(frozen=True, kw_only=True)
 class ScorerWork:
-    """Multiplications and additions of one frame and of one text, in units of 10**9; a multiply-add is two."""
+    """Multiplications and additions of one frame and of one text, in units of 10**9; a multiply-add is two.
+
+    Attributes:
+        side_px: of the square frames that the model takes.
+    """
 
     frame_gflop: float
     text_gflop: float
+    side_px: int
+
+    def clip_mpx(self, frames: int) -> float:
+        """Return millions of pixels of a clip's score frames."""
+        return frames * self.side_px * self.side_px / 1e6
 
     def clip_gflop(self, frames: int, texts: float = 1.0) -> float:
         """Return those of a clip with so many score frames and texts."""
@@ -44,6 +53,7 @@ def scorer_work(model: str) -> ScorerWork:
     context = open_clip.get_tokenizer(identifier_of(model)).context_length
     return ScorerWork(
         frame_gflop=_gflop(made.encode_image, torch.empty(1, 3, side_px, side_px, device="meta")),
+        side_px=side_px,
         text_gflop=_gflop(made.encode_text, torch.zeros(1, context, dtype=torch.long, device="meta")),
     )
 

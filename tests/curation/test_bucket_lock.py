@@ -63,8 +63,12 @@ def test_the_lock_of_a_dead_holder_is_taken_over() -> None:
 
 def test_a_holder_that_was_taken_for_dead_neither_writes_nor_removes_the_new_one() -> None:
     folder = Folder()
-    with lock_of(folder):
+    lock = lock_of(folder)
+    with lock:
+        lock.check()
         folder.objects[PATH] = b'{"token": "another"}'
+        with pytest.raises(StoreHeld, match="taken over by another process"):
+            lock.check()
         time.sleep(0.2)
         assert folder.objects[PATH] == b'{"token": "another"}'
     assert folder.objects[PATH] == b'{"token": "another"}'

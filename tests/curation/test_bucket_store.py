@@ -11,7 +11,7 @@ import fsspec
 import pytest
 
 from curation.bucket_client import bucket_file_system
-from curation.bucket_folder import BucketFolder
+from curation.bucket_folder import BucketFolder, BucketRefused
 from curation.bucket_store import BucketStore, machine_scratch
 from curation.store import LocalStore, Store, StoreConflict, StoreDamage, StoreHeld
 from curation.stores import open_store
@@ -41,11 +41,11 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
             held.enter_context(environment(**S3_KEYS))
             endpoint = held.enter_context(s3_server(tmp_path / "s3", {"corpora/other": b"x"}))
             held.enter_context(environment(AWS_ENDPOINT_URL_S3=endpoint))
-            folder = BucketFolder("s3://corpora/run", bucket_file_system("s3", FetchPolicy()))
+            folder = BucketFolder("s3://corpora/run", bucket_file_system("s3", FetchPolicy(), remembers=False))
             yield BucketStore(folder, tmp_path / "machine")
         else:
             held.enter_context(gs_server("corpora", {"corpora/other": b"x"}))
-            folder = BucketFolder("gs://corpora/run", bucket_file_system("gs", FetchPolicy()))
+            folder = BucketFolder("gs://corpora/run", bucket_file_system("gs", FetchPolicy(), remembers=False))
             yield BucketStore(folder, tmp_path / "machine")
 
 
@@ -133,6 +133,70 @@ def test_files_are_read_on_this_machine(store: Store) -> None:
     store.write("media/a.mp4", b"clip")
     kept = [store.kept("media/a.mp4"), store.kept("media/a.mp4")]
     assert kept[0] == kept[1] and kept[0] is not None and kept[0].read_bytes() == b"clip"
+    store.delete("media/a.mp4")
+    assert store.kept("media/a.mp4") is None and not kept[0].exists()
+
+
+def test_a_range_is_read_alone(store: Store) -> None:
+    store.write("tmp/rows", b"0123456789")
+    assert (store.read_range("tmp/rows", 2, 3), store.read_range("tmp/rows", 8, 9)) == (b"234", b"89")
+    with pytest.raises(FileNotFoundError):
+        store.read_range("tmp/none", 0, 1)
+
+
+def test_scratch_of_a_bucket_is_for_its_user_alone(tmp_path: Path) -> None:
+    store = BucketStore(BucketFolder("memory://x/run", fsspec.filesystem("memory")), tmp_path / "machine")
+    store.scratch("units")
+    assert (tmp_path / "machine").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("store", ["s3"], indirect=True)
+def test_what_another_machine_wrote_or_removed_is_seen_at_once(store: Store, tmp_path: Path) -> None:
+    assert isinstance(store, BucketStore)
+    other = BucketStore(
+        BucketFolder(store.address, bucket_file_system("s3", FetchPolicy(), remembers=False)), tmp_path / "other"
+    )
+    assert list(store.list("shards")) == []
+    other.write("shards/a.tar", b"one")
+    assert store.sha256("shards/a.tar") == sha256(b"one")
+    assert list(store.list("shards")) == ["shards/a.tar"]
+    other.write("shards/a.tar", b"another")
+    with store.open("shards/a.tar") as file:
+        assert file.read() == b"another"
+
+
+def test_the_mark_of_a_folder_is_no_file(tmp_path: Path) -> None:
+    system = fsspec.filesystem("memory")
+    store = BucketStore(BucketFolder(f"memory://{tmp_path.name}/run", system), tmp_path / "machine")
+    system.pipe_file(f"/{tmp_path.name}/run/", b"")
+    assert store.is_empty() and list(store.list("")) == []
+
+
+class Refusing:
+    """A bucket's file system of which each answer is an error of a library."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def invalidate_cache(self) -> None:
+        pass
+
+    def info(self, path: str) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError("Forbidden: https://storage.example.org/o?sig=secret"),
+        PermissionError("Forbidden"),
+        ValueError("Bad Request"),
+    ],
+)
+def test_whatever_a_library_raises_is_one_error(error: Exception) -> None:
+    with pytest.raises(BucketRefused, match=f"{type(error).__name__}: .*") as told:
+        BucketFolder("gs://corpora/run", Refusing(error)).size("run.json")
+    assert "secret" not in str(told.value)
 
 
 @pytest.mark.parametrize("store", ["folder", "memory"], indirect=True)

@@ -50,6 +50,9 @@ def test_a_pilot_run_is_taken_as_it_is_or_times_the_clips(tmp_path: Path, capsys
         (["--clips", "0"], "--clips is 0; allowed: 1 or more"),
         (["--clips", "5", "--machines", "0"], "--machines is 0"),
         (["--clips", "5", "--source-size", "720p"], "--source-size is '720p'; allowed: WxH"),
+        (["--clips", "5", "--gpu-tflops", "0"], "--gpu-tflops is 0.0; allowed: a number above 0"),
+        (["--clips", "5", "--fps", "nan"], "--fps is nan"),
+        (["--clips", "5", "--core-price", "-1"], "--core-price is -1.0"),
         (["--pilot", "nowhere"], "it holds no run.json"),
     ],
 )

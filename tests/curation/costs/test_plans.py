@@ -8,12 +8,15 @@ import pytest
 
 from curation.costs.limits import DUPLICATE_TASKS, Scale, limits_of
 from curation.costs.plans import Machines, plan_build
-from curation.costs.workload import ClipShape, pilot_workload, wanted_workload
+from curation.costs.workload import ClipScoring, ClipShape, pilot_workload, wanted_workload
 from pipelines.duplicates import MAX_BITS
 from pipelines.finished import finished_ingest
 from schemas.corpus import CorpusConfig
 from schemas.costs import CostModel, StageRates, Workload
 from tests.builders import built_with_fakes
+
+# Of the videos that a fake cutter opens.
+FAKE_FPS, FAKE_PX = 25, 4 * 4
 
 MODEL = CostModel(
     machine="test",
@@ -26,7 +29,7 @@ MODEL = CostModel(
     },
     held_out={},
     media_mb_per_mpx=0.01,
-    frames_mb=0.02,
+    frames_mb_per_mpx=0.02,
     tables_mb=0.01,
     shuffled_kb={"ingest": 2.0, "judge": 1.0, "shard": 0.0},
 )
@@ -42,8 +45,9 @@ def config(**more: object) -> CorpusConfig:
 
 def test_amounts_of_clips_that_are_described() -> None:
     shape = ClipShape(clip_s=10, clips_per_video=2, decoded_s=15, source_px=1_000_000, fps=20, aspect=1.5)
-    found = wanted_workload(config(), 1_000, shape, 0.5, MODEL)
+    found = wanted_workload(config(), 1_000, shape, ClipScoring(frames_mpx=0.4, gflop=0.5), MODEL)
     assert (found.videos, found.clips, found.source_s, found.score_gflop) == (500, 1_000, 15_000, 500)
+    assert found.frames_mpx == pytest.approx(400)
     assert found.source_mpx == pytest.approx(15_000 * 20)
     assert found.clip_mpx == pytest.approx(1_000 * 10 * 20 * 288 * 288 * 1.5 / 1e6)
     assert found.media_mb == pytest.approx(found.clip_mpx * 0.01)
@@ -53,14 +57,27 @@ def test_amounts_of_clips_that_are_described() -> None:
 def test_amounts_of_a_finished_run_are_those_of_its_units(tmp_path: Path) -> None:
     run = built_with_fakes(tmp_path)
     _, _, commits = finished_ingest(run)
-    found = pilot_workload(run.store, commits, 2.0)
-    assert found.clips > 0 and found.videos > 0 and found.score_gflop == 2.0 * found.clips
-    assert found.times(10).clips == 10 * found.clips
-    assert found.source_s > 0 and found.clip_mpx > 0
+    found = pilot_workload(run.store, commits, ClipScoring(frames_mpx=0.5, gflop=2.0))
+    rows = [row for commit in commits for row in read_part(run.store, commit, "samples")]
+    clips = {row["clip_id"]: row for row in rows}
+    assert found.clips == len(clips) > 0 and found.times(10).clips == 10 * found.clips
+    assert (found.score_gflop, found.frames_mpx) == (2.0 * len(clips), 0.5 * len(clips))
+    pixels = sum(row["frames"] * row["width_px"] * row["height_px"] for row in clips.values())
+    assert found.clip_mpx == pytest.approx(pixels / 1e6)
+    assert found.media_mb == pytest.approx(sum(row["media_bytes"] for row in clips.values()) / 1e6)
+    assert found.videos > 0 and found.source_mpx == pytest.approx(found.source_s * FAKE_FPS * FAKE_PX / 1e6)
+    assert pilot_workload(run.store, [], ClipScoring(frames_mpx=0.5, gflop=2.0)).clips == 0
 
 
 WORK = Workload(
-    videos=1_000, clips=1_000, source_s=10_000, source_mpx=1, clip_mpx=1, score_gflop=1_000, media_mb=100_000
+    videos=1_000,
+    clips=1_000,
+    source_s=10_000,
+    source_mpx=1,
+    clip_mpx=1,
+    frames_mpx=1_000,
+    score_gflop=1_000,
+    media_mb=100_000,
 )
 
 
@@ -72,7 +89,7 @@ def test_a_plan_is_amounts_times_rates_on_machines() -> None:
     assert [own.money for own in found.stages] == pytest.approx([0.555, 0.0005, 0.5])
     assert found.stages[0].shuffled_gb == pytest.approx(0.002)
     assert found.storage_gb == pytest.approx({"clips": 100.0, "score frames": 0.02, "tables": 0.01, "shards": 100.01})
-    assert (found.units, found.shards, found.gpu_hours) == (63, 1334, None)
+    assert (found.units, found.shards, found.gpu_hours) == (64, 1334, None)
 
 
 def test_scoring_on_an_accelerator_costs_its_hours_and_no_cores() -> None:
@@ -114,3 +131,9 @@ def test_limits_that_bite_come_first_and_say_what_to_do() -> None:
     found = limits_of(scale)
     assert found[0].what == "machines" and "split the corpus" in found[0].mend
     assert DUPLICATE_TASKS == 1 << MAX_BITS
+
+
+@pytest.mark.parametrize(("videos", "units"), [(10, 1), (1_040, 128), (70_000, 8_192)])
+def test_units_of_a_source_are_a_power_of_two(videos: float, units: int) -> None:
+    work = WORK.model_copy(update={"videos": videos})
+    assert plan_build(config(), work, MODEL, Machines(count=1, cores=1), "as asked").units == units

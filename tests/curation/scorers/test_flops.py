@@ -11,6 +11,7 @@ def test_a_published_architecture_does_what_is_published_of_it() -> None:
     found = scorer_work("ViT-B-32")
     assert found.frame_gflop / 2 == pytest.approx(4.4, rel=0.02)
     assert found.text_gflop / 2 == pytest.approx(2.98, rel=0.02)
+    assert found.side_px == 224 and found.clip_mpx(2) == pytest.approx(2 * 224 * 224 / 1e6)
     assert found.clip_gflop(8, 2) == pytest.approx(8 * found.frame_gflop + 2 * found.text_gflop)
 
 
