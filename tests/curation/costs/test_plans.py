@@ -9,6 +9,7 @@ import pytest
 from curation.costs.limits import DUPLICATE_TASKS, Scale, limits_of
 from curation.costs.plans import Machines, plan_build
 from curation.costs.workload import ClipScoring, ClipShape, pilot_workload, wanted_workload
+from curation.unit_reading import read_part
 from pipelines.duplicates import MAX_BITS
 from pipelines.finished import finished_ingest
 from schemas.corpus import CorpusConfig
