@@ -76,8 +76,8 @@ def join_values(words: Sequence[str]) -> list[str]:
 
 def _config_errors() -> tuple[type[Exception], ...]:
     from curation.scorers import ScorerUnavailable
-    from pipelines.engine import EngineOptionsError
     from pipelines.finished import StageNotReady
+    from pipelines.flags import EngineOptionsError
     from schemas.config_file import ConfigError
 
     return ConfigError, EngineOptionsError, ScorerUnavailable, StageNotReady, *_training_input_errors()

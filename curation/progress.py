@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +22,10 @@ class Reporter(Protocol):
 
 
 class FileReporter:
-    """Appends one JSON line per event to this process's own file under the run's `progress/` folder."""
+    """Appends one JSON line per event to this process's own file under the run's `progress/` folder.
+
+    Processes of several machines may have one number.
+    """
 
     def __init__(self, run_root: str, stage: str) -> None:
         self._folder = Path(run_root) / "progress" / stage
@@ -30,7 +34,7 @@ class FileReporter:
     def report(self, event: str, amounts: Mapping[str, float]) -> None:
         """Append the event; a line is one write, so that readers see whole lines only."""
         line = json.dumps({"event": event, **amounts}, sort_keys=True) + "\n"
-        with (self._folder / f"{os.getpid()}.jsonl").open("a", encoding="utf-8") as file:
+        with (self._folder / f"{socket.gethostname()}-{os.getpid()}.jsonl").open("a", encoding="utf-8") as file:
             file.write(line)
 
 

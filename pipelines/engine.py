@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
+
+from pipelines.flags import EngineOptionsError, GivenFlags, name_of
+from pipelines.flink import FlinkSession, flink_defaults, new_job_name, on_cluster, record_in, warn_of_versions
+from pipelines.flink_rest import Flink
+from pipelines.job_server import job_server, local_flink_folder
+from pipelines.prism import prism_defaults
+from pipelines.worker_pool import threads_here
 
 EMBEDDED_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 # Names that mean the embedded runner. Plain DirectRunner would first try to download another runner.
-_EMBEDDED_NAMES = ("DirectRunner", "FnApiRunner", EMBEDDED_RUNNER)
+_EMBEDDED_NAMES = ("", "DirectRunner", "FnApiRunner", EMBEDDED_RUNNER)
 _THREADS = "multi_threading"
-
-
-class EngineOptionsError(ValueError):
-    """A flag for Beam is not one of its options."""
+_FLINK, _PRISM = "FlinkRunner", "PrismRunner"
+# Where `make prism` and `make flink` put what they build.
+TOOLS = Path(sys.prefix) / "engines"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,27 +39,50 @@ class EngineOptions:
 
     Attributes:
         flags: for example `("--runner=FlinkRunner", "--flink_master=localhost:8081")`.
+        tools: folder of the engines that were built here.
+        run: the run that jobs work on; a job on a cluster is noted there, so that the next build can end it.
     """
 
     flags: tuple[str, ...] = ()
+    tools: Path = TOOLS
+    run: Path | None = None
 
-    def to_beam(self) -> PipelineOptions:
-        """Return Beam's options.
+    def of_run(self, root: Path) -> EngineOptions:
+        """Return the same engine for jobs that work on a run."""
+        return replace(self, run=root)
+
+    @property
+    def given(self) -> GivenFlags:
+        """The flags, to be asked."""
+        return GivenFlags(self.flags)
+
+    def all_flags(self) -> tuple[str, ...]:
+        """Return the flags with what this engine needs beside them; a Flink cluster is asked what it offers.
 
         Raises:
-            EngineOptionsError: a flag is unknown to Beam.
+            EngineOptionsError: a flag is unknown to Beam, or the engine cannot be used.
         """
         unknown = unknown_flags(self.flags)
         if unknown:
             raise EngineOptionsError(
                 f"unknown option {unknown[0]}; allowed: clipstrata's own (see --help) and Beam's; check the spelling"
             )
-        options = PipelineOptions(list(self.flags))
-        runner = options.view_as(StandardOptions).runner
-        if runner is not None and runner not in _EMBEDDED_NAMES:
-            return options
-        kept = [flag for flag in self.flags if not flag.startswith("--runner")]
-        return PipelineOptions([*self._embedded_flags(), *kept])
+        runner = self.given.value("runner")
+        if runner in _EMBEDDED_NAMES:
+            return (*self._embedded_flags(), *self.given.without("runner"))
+        if runner == _FLINK:
+            return (*flink_defaults(self.given, self.tools), *self.flags)
+        if runner == _PRISM:
+            return (*prism_defaults(self.given, self.tools), *self.flags)
+        return self.flags
+
+    def to_beam(self) -> PipelineOptions:
+        """Return Beam's options.
+
+        Raises:
+            EngineOptionsError: as `all_flags`.
+        """
+        return PipelineOptions(list(self.all_flags()))
 
     def _embedded_flags(self) -> list[str]:
         workers = os.cpu_count() or 1
@@ -65,21 +96,12 @@ class EngineOptions:
 def unknown_flags(flags: Sequence[str]) -> list[str]:
     """Return the flags that no Beam option knows (their values stay with them when written `--name=value`)."""
     known = PipelineOptions(list(flags)).get_all_options(drop_default=False, retain_unknown_options=False)
-    names = set(known)
-    unknown = []
-    for flag in flags:
-        name = flag.split("=", 1)[0]
-        if (
-            name.startswith("--")
-            and name[2:].replace("-", "_") not in names | {"runner"}
-            and not _is_negation(name, names)
-        ):
-            unknown.append(flag)
-    return unknown
+    names = set(known) | {"runner"}
+    return [flag for flag in flags if flag.startswith("--") and not _is_known(name_of(flag), names)]
 
 
-def _is_negation(name: str, names: set[str]) -> bool:
-    return name.startswith("--no_") and name[5:] in names
+def _is_known(name: str, names: set[str]) -> bool:
+    return name in names or (name.startswith("no_") and name[3:] in names)
 
 
 @contextmanager
@@ -89,5 +111,46 @@ def running(options: EngineOptions) -> Iterator[beam.Pipeline]:
     # two, and so do its worker threads: elements that are being written then are lost or torn, and a job loses rows
     # without a word. At 0 a stream is flushed by size alone, by the thread that writes. There is no option for it.
     worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = 0
-    with beam.Pipeline(options=options.to_beam()) as pipeline:
-        yield pipeline
+    with ExitStack() as stack:
+        flags = GivenFlags(options.all_flags())
+        runner = flags.value("runner")
+        if runner == _FLINK:
+            flags = _with_flink(flags, options, stack)
+        elif runner == _PRISM:
+            flags = _with_threads(flags, stack)
+        with beam.Pipeline(options=PipelineOptions(list(flags.flags))) as pipeline:
+            yield pipeline
+
+
+def _with_flink(flags: GivenFlags, options: EngineOptions, stack: ExitStack) -> GivenFlags:
+    """Enter what a job on Flink needs around it, and return its flags."""
+    warn_of_versions(flags, beam.__version__)
+    if on_cluster(flags):
+        flags = _cancelled_in_time(flags, options, stack)
+    else:
+        flags = _with_threads(flags, stack)
+        if not flags.has("job_endpoint"):
+            flags = flags.add(f"--flink_conf_dir={stack.enter_context(local_flink_folder())}")
+    if flags.has("job_endpoint") or flags.has("flink_submit_uber_jar"):
+        return flags
+    return flags.add(f"--job_endpoint={stack.enter_context(job_server(flags))}")
+
+
+def _with_threads(flags: GivenFlags, stack: ExitStack) -> GivenFlags:
+    """Let this process be the worker. Beam's own way, LOOPBACK, listens for its threads on every interface."""
+    if flags.has("environment_type"):
+        return flags
+    address = stack.enter_context(threads_here())
+    return flags.add("--environment_type=EXTERNAL", f"--environment_config={address}")
+
+
+def _cancelled_in_time(flags: GivenFlags, options: EngineOptions, stack: ExitStack) -> GivenFlags:
+    """Give a job on a cluster a name of its own, and have it end with the block."""
+    name = flags.value("job_name") or new_job_name()
+    session = FlinkSession(
+        flink=Flink(flags.value("flink_master").strip()),
+        name=name,
+        record=None if options.run is None else record_in(options.run),
+    )
+    stack.enter_context(session.ended_with_the_block())
+    return GivenFlags((*flags.without("job_name"), f"--job_name={name}"))

@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from curation.store import LocalStore
+from pipelines.flink import end_earlier_job
 from schemas.config_file import ConfigError
 from schemas.corpus import CorpusConfig
 from schemas.run import CODE_VERSION, RUN_JSON, STATISTICS_JSON, RunState, StageName, StageState
@@ -103,6 +104,8 @@ def open_run(config: CorpusConfig, out: Path) -> Run:
 def only_build(root: Path) -> Iterator[None]:
     """Hold a run folder for one build on this machine; a build that is killed lets go of it.
 
+    What such a build left running on a cluster is ended first.
+
     Raises:
         ConfigError: another build is at work in it.
     """
@@ -113,6 +116,7 @@ def only_build(root: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ConfigError(f"--out {root}: another build is at work in it; wait for its end, or stop it") from None
+        end_earlier_job(root)
         yield
 
 

@@ -11,8 +11,10 @@ from pathlib import Path
 
 from curation.displays import Display, new_display
 from curation.progress import read_totals
+from pipelines.flink import job_told
 
 POLL_S = 0.5
+ENGINE_POLLS = 6
 
 TITLES = {
     "render": "rendering the built-in world",
@@ -53,8 +55,14 @@ class Watcher:
 
 
 def _poll(root: Path, stage: str, display: Display, stop: threading.Event) -> None:
+    polls = 0
+    told = ""
     while not stop.wait(POLL_S):
-        display.show(*counts(root, stage))
+        # A cluster is asked less often than the run's own files are read.
+        told = job_told(root) if polls % ENGINE_POLLS == 0 else told
+        polls += 1
+        done, total, more = counts(root, stage)
+        display.show(done, total, ", ".join(filter(None, (more, told))))
 
 
 def counts(root: Path, stage: str) -> tuple[int, int, str]:
@@ -67,4 +75,6 @@ def counts(root: Path, stage: str) -> tuple[int, int, str]:
     done = amount("video", "events") + amount("resumed", "videos")
     worked, scored = amount("unit", "events"), amount("scored", "units")
     more = f"{scored} of {worked} units scored" if scored or (worked and done == amount("planned", "videos")) else ""
-    return done or amount("shard", "events"), amount("planned", "videos"), more
+    total = amount("planned", "videos")
+    # An engine that repeats a step after a failure has its videos told again.
+    return min(done, total) if total else done or amount("shard", "events"), total, more
