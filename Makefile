@@ -84,8 +84,8 @@ engines: prism flink  ## the same bytes on every engine, and what happens when t
 	@CLIPSTRATA_ENGINES=1 $(BIN)/python -m pytest -m engines
 
 .PHONY: bench-engines
-bench-engines: prism flink  ## wall time per engine for the same work (a few minutes)
-	@$(BIN)/python -m benchmarks.engines
+bench-engines: prism flink  ## wall time per engine for the same work, and Beam against a plain loop (ten minutes; MINUTES=10: a long corpus)
+	@$(BIN)/python -m benchmarks.engines $(if $(MINUTES),--minutes $(MINUTES))
 
 .PHONY: demo
 demo: $(STAMP)  ## the whole main job on the built-in world; ends with a page to open (OUT=folder, default demo-run)
@@ -97,7 +97,7 @@ test: $(STAMP)  ## every test
 
 .PHONY: test-quick
 test-quick: $(STAMP)  ## the tests without the slow ones
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -m "not slow and not engines"
 
 .PHONY: bench-demo
 bench-demo: $(STAMP)  ## the demo's figures for docs/performance.md

@@ -92,24 +92,9 @@ def ingest(
         stored: make these units of the run again from their own parts, and read no source.
     """
     started = time.monotonic()
-    config = run.config
-    scorer, scoring = _scoring(run)
-    media: dict[str, Any] = {**media_fingerprint(), **extras_fingerprint(config)}
-    facts = ingest_facts(config, media)
-    folder = run.fresh_scratch("ingest")
+    job = ingest_job(run, reach, stored)
+    scorer, facts, folder = job.scorer, job.facts, job.folder
     clear(run.root, "ingest")
-    job = IngestJob(
-        config=config,
-        root=str(run.root),
-        facts=facts,
-        frames=scoring.plan,
-        scorer=scorer,
-        scoring=scoring,
-        folder=folder,
-        reach=reach,
-        grouping=Grouping(config=config, root=str(run.root), folder=f"tmp/{SPOOLED}", key=new_key()),
-        stored=stored,
-    )
     with watcher.watch(run.root, "ingest"):
         read = _run_job(run, job, engine)
     kept = () if stored is None else stored.kept
@@ -117,7 +102,7 @@ def ingest(
     commits = _commits(run, scorer, names)
     check_rows(read, commits)
     drop_stale_units(run, commits)
-    if not config.scorer.keep_frames:
+    if not run.config.scorer.keep_frames:
         shutil.rmtree(run.root / "frames", ignore_errors=True)
     outputs = ingest_outputs(run.store, scorer, names)
     fingerprint = chain_fingerprint("ingest", "", facts=facts.document(), scoring=scorer.scoring, units=names)
@@ -129,6 +114,24 @@ def ingest(
     # Judging loads no model: what it must know of the scorer lies in run.json.
     run.note_scorer(scorer)
     return _build_report(run, commits)
+
+
+def ingest_job(run: Run, reach: Reach, stored: StoredUnits | None = None) -> IngestJob:
+    """Return what the ingest job's steps know, with an empty scratch folder."""
+    scorer, scoring = _scoring(run)
+    media: dict[str, Any] = {**media_fingerprint(), **extras_fingerprint(run.config)}
+    return IngestJob(
+        config=run.config,
+        root=str(run.root),
+        facts=ingest_facts(run.config, media),
+        frames=scoring.plan,
+        scorer=scorer,
+        scoring=scoring,
+        folder=run.fresh_scratch("ingest"),
+        reach=reach,
+        grouping=Grouping(config=run.config, root=str(run.root), folder=f"tmp/{SPOOLED}", key=new_key()),
+        stored=stored,
+    )
 
 
 def _build_report(run: Run, commits: list[UnitCommit]) -> BuildReport:

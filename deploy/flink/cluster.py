@@ -15,8 +15,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,7 @@ class Cluster:
         tools: what `make flink` installed.
         python: the interpreter of workers.
         slots: of each TaskManager, and so Python workers of each.
+        settings: Flink's own, on top of config.yaml.
     """
 
     folder: Path
@@ -76,6 +77,7 @@ class Cluster:
     python: Path = Path(sys.executable)
     ports: Ports = Ports()
     slots: int = 1
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def master(self) -> str:
@@ -128,6 +130,7 @@ class Cluster:
             "job-endpoint": f"localhost:{self.ports.job}",
             "worker-pool": f"localhost:{self.ports.pool}",
         }
+        config.update(self.settings)
         (self.folder / "conf" / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
         (self.folder / "conf" / "log4j.properties").write_text(_LOG4J, encoding="utf-8")
 
