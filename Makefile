@@ -48,7 +48,7 @@ prism: $(VENV)/.prism-v$(BEAM_VERSION)  ## Beam's Prism runner, built from its G
 
 $(VENV)/.prism-v$(BEAM_VERSION): $(STAMP)
 	@command -v go >/dev/null || { echo "Prism is built with Go, and none is on the PATH; install one"; exit 2; }
-	@GOBIN=$(abspath $(ENGINES)) go install -trimpath github.com/apache/beam/sdks/v2/go/cmd/prism@v$(BEAM_VERSION)
+	@deploy/prism/build.sh v$(BEAM_VERSION) $(abspath $(ENGINES))
 	@touch $@
 
 .PHONY: flink

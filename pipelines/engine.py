@@ -16,7 +16,7 @@ from apache_beam.runners.portability.fn_api_runner import worker_handlers
 from pipelines.flags import EngineOptionsError, GivenFlags, name_of
 from pipelines.flink import FlinkSession, flink_defaults, new_job_name, on_cluster, record_in, warn_of_versions
 from pipelines.flink_rest import Flink
-from pipelines.job_server import job_server, local_flink_folder
+from pipelines.job_server import FlinkServer, PrismServer, job_server, local_flink_folder
 from pipelines.prism import prism_defaults
 from pipelines.worker_pool import threads_here
 
@@ -117,7 +117,7 @@ def running(options: EngineOptions) -> Iterator[beam.Pipeline]:
         if runner == _FLINK:
             flags = _with_flink(flags, options, stack)
         elif runner == _PRISM:
-            flags = _with_threads(flags, stack)
+            flags = _with_job_server(PrismServer, _with_threads(flags, stack), stack)
         with beam.Pipeline(options=PipelineOptions(list(flags.flags))) as pipeline:
             yield pipeline
 
@@ -131,9 +131,14 @@ def _with_flink(flags: GivenFlags, options: EngineOptions, stack: ExitStack) -> 
         flags = _with_threads(flags, stack)
         if not flags.has("job_endpoint"):
             flags = flags.add(f"--flink_conf_dir={stack.enter_context(local_flink_folder())}")
-    if flags.has("job_endpoint") or flags.has("flink_submit_uber_jar"):
+    return flags if flags.has("flink_submit_uber_jar") else _with_job_server(FlinkServer, flags, stack)
+
+
+def _with_job_server(kind: type[FlinkServer] | type[PrismServer], flags: GivenFlags, stack: ExitStack) -> GivenFlags:
+    """Start a job server for the job where none is given."""
+    if flags.has("job_endpoint"):
         return flags
-    return flags.add(f"--job_endpoint={stack.enter_context(job_server(flags))}")
+    return flags.add(f"--job_endpoint={stack.enter_context(job_server(kind, flags))}")
 
 
 def _with_threads(flags: GivenFlags, stack: ExitStack) -> GivenFlags:

@@ -156,7 +156,7 @@ def end_earlier_job(root: Path) -> None:
     A cluster whose JobManager is gone has no jobs any more.
 
     Raises:
-        TimeoutError: the job does not end.
+        EngineOptionsError: it cannot be told whether the job runs, or it does not end.
     """
     record = record_in(root)
     if not record.exists():
@@ -166,7 +166,12 @@ def end_earlier_job(root: Path) -> None:
     try:
         if flink.cancel(noted["name"], appears_within_s=max(0.0, _APPEARS_WITHIN_S - age_s)):
             LOG.info("cancelled the Flink job %s of an earlier attempt", noted["name"])
-    except FlinkNotThere as error:
+    except (FlinkNotThere, TimeoutError) as error:
+        if not getattr(error, "gone", False):
+            raise EngineOptionsError(
+                f"{record}: the Flink job {noted['name']} of an earlier attempt may still run ({error}); allowed: no "
+                "job at work in the run; cancel it there and run again, or remove that file if the cluster is no more"
+            ) from error
         LOG.info("no Flink answers that could still run the job of an earlier attempt: %s", error)
     record.unlink(missing_ok=True)
 

@@ -16,7 +16,15 @@ _POLL_S = 0.3
 
 
 class FlinkNotThere(ConnectionError):
-    """Nobody answers as a JobManager at an address."""
+    """Nobody answers as a JobManager at an address.
+
+    Attributes:
+        gone: nobody listens there, so that no job runs there either; else an answer may only be slow.
+    """
+
+    def __init__(self, message: str, *, gone: bool) -> None:
+        super().__init__(message)
+        self.gone = gone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,4 +113,6 @@ class Flink:
             with urllib.request.urlopen(request, timeout=ASK_TIMEOUT_S) as answer:
                 return json.load(answer)
         except (OSError, ValueError) as error:
-            raise FlinkNotThere(f"{self.url}: {getattr(error, 'reason', None) or error}") from error
+            cause = getattr(error, "reason", None) or error
+            gone = isinstance(cause, ConnectionRefusedError)
+            raise FlinkNotThere(f"{self.url}: {cause}", gone=gone) from error

@@ -1,19 +1,20 @@
-"""Beam's job server for Flink, for the length of one job.
+"""Beam's job servers, for Flink and Prism, for the length of one job.
 
-Beam's own runner leaves one running per job until the process ends, and for good when that is killed.
+Beam's own runners leave them running until the process ends (for Flink one per job), and for good when that is killed.
 """
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.flink_runner import FlinkJarJobServer
+from apache_beam.runners.portability.prism_runner import PrismJobServer
 from apache_beam.utils.subprocess_server import pick_port
 
 from pipelines.flags import GivenFlags
@@ -31,20 +32,35 @@ _LOCAL_FLINK = {
 }
 
 
-class _OwnJobServer(FlinkJarJobServer):
-    """Ends with this process, however that ends."""
+def _ending_with_us(command: Sequence[str]) -> list[str]:
+    """Return a command whose process ends with this one, however this one ends."""
+    setpriv = shutil.which("setpriv")
+    return [*([] if setpriv is None else [setpriv, "--pdeathsig", "KILL"]), *map(str, command)]
+
+
+class FlinkServer(FlinkJarJobServer):
+    """The job server of a jar."""
 
     def subprocess_cmd_and_endpoint(self) -> tuple[list[str], str]:
+        """Return how it is started, and where it will listen."""
         command, endpoint = super().subprocess_cmd_and_endpoint()
-        setpriv = shutil.which("setpriv")
-        return ([] if setpriv is None else [setpriv, "--pdeathsig", "KILL"]) + command, endpoint
+        return _ending_with_us(command), endpoint
+
+
+class PrismServer(PrismJobServer):
+    """Prism, which is a job server and the engine behind it."""
+
+    def subprocess_cmd_and_endpoint(self) -> tuple[list[str], str]:
+        """Return how it is started, and where it will listen."""
+        command, endpoint = super().subprocess_cmd_and_endpoint()
+        return _ending_with_us(command), endpoint
 
 
 @contextmanager
-def job_server(flags: GivenFlags) -> Iterator[str]:
+def job_server(kind: type[FlinkServer] | type[PrismServer], flags: GivenFlags) -> Iterator[str]:
     """Run a job server until the block ends; yields its address."""
     (port,) = pick_port(None)
-    server = _OwnJobServer(PipelineOptions([*flags.flags, f"--job_port={port}"]))
+    server = kind(PipelineOptions([*flags.flags, f"--job_port={port}"]))
     server.start()
     try:
         yield f"localhost:{port}"

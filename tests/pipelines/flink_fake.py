@@ -19,6 +19,7 @@ class FakeFlink:
 
     Attributes:
         cancelled: ids of jobs that were cancelled, in order.
+        broken: every answer is an error.
         polls_to_end: how often a cancelled job is still told to be running.
     """
 
@@ -27,6 +28,7 @@ class FakeFlink:
     jobs: list[dict[str, Any]] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
     polls_to_end: int = 0
+    broken: bool = False
     port: int = 0
 
     @property
@@ -72,7 +74,7 @@ def serving_fake(fake: FakeFlink) -> Iterator[FakeFlink]:
 
         def _send(self, document: Any) -> None:
             body = json.dumps(document).encode()
-            self.send_response(200)
+            self.send_response(500 if fake.broken else 200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

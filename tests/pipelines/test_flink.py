@@ -158,6 +158,14 @@ def test_a_cluster_that_is_gone_runs_no_job(tmp_path: Path) -> None:
     assert not record_in(tmp_path).exists()
 
 
+def test_a_cluster_that_does_not_answer_may_still_run_the_job(fake: FakeFlink, tmp_path: Path) -> None:
+    fake.broken = True
+    left_behind(fake, tmp_path)
+    with pytest.raises(EngineOptionsError, match=r"mine of an earlier attempt may still run .* remove that file"):
+        end_earlier_job(tmp_path)
+    assert record_in(tmp_path).exists()
+
+
 def test_progress_tells_of_the_job(fake: FakeFlink, tmp_path: Path) -> None:
     assert job_told(tmp_path) == ""
     left_behind(fake, tmp_path)
