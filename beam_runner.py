@@ -110,9 +110,10 @@ def _job_errors() -> tuple[type[Exception], ...]:
     if "pipelines.stages" not in sys.modules:
         return StoreConflict, StoreDamage
     from curation.row_spool import RowsLostError
+    from pipelines.flink import JobFailed
     from pipelines.stages import IngestStopped
 
-    return IngestStopped, RowsLostError, StoreConflict, StoreDamage
+    return IngestStopped, JobFailed, RowsLostError, StoreConflict, StoreDamage
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -15,6 +15,8 @@ from functools import cache
 from pathlib import Path
 from types import FrameType
 
+import grpc
+
 from pipelines.flags import EngineOptionsError, GivenFlags
 from pipelines.flink_rest import Flink, FlinkNotThere
 from schemas.canonical import canonical_json
@@ -27,9 +29,11 @@ DEFAULT_POOL = "localhost:50000"
 # The job server that `make flink` builds, and so the Flink that its jobs are for.
 JOB_SERVER_JAR = "job-server.jar"
 JOB_SERVER_VERSION = "2.62.0"
-# Workers live on between the steps of a job: starting one takes seconds, and each step would.
-_KEEP_WORKERS = {"environment_cache_millis": "60000"}
+# Workers live on between the steps of a job: starting one takes seconds, and each step would. One that was killed is
+# believed to live as long, so that a cluster must try again for longer than this.
+_KEEP_WORKERS = {"environment_cache_millis": "20000"}
 _NO_CLUSTER = ("", "[auto]", "[local]")
+_TOLD_CHARS = 600
 _RECORD = "flink-job.json"
 # So long a job that was sent off may need until the cluster knows it.
 _APPEARS_WITHIN_S = 30.0
@@ -98,6 +102,10 @@ def _warn_once(beam_version: str) -> None:
     )
 
 
+class JobFailed(RuntimeError):
+    """A job on a cluster did not come to its end; what it committed stays."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class FlinkSession:
     """One job on a cluster.
@@ -123,6 +131,13 @@ class FlinkSession:
             LOG.info("cancelling the Flink job")
             self._cancel(_APPEARS_WITHIN_S)
             raise
+        except (RuntimeError, grpc.RpcError) as error:
+            # A job that failed, or a job server that is gone.
+            self._cancel(0.0)
+            raise JobFailed(
+                f"the Flink job {self.name} at {self.flink.url} failed: {_told(error)}; the same command goes on where it "
+                "stopped"
+            ) from error
         except BaseException:
             self._cancel(0.0)
             raise
@@ -138,6 +153,11 @@ class FlinkSession:
             return
         if self.record is not None:
             self.record.unlink(missing_ok=True)
+
+
+def _told(error: Exception) -> str:
+    details = error.details() if isinstance(error, grpc.Call) else str(error)
+    return (details or "").strip().partition("\n")[0][:_TOLD_CHARS]
 
 
 def new_job_name() -> str:

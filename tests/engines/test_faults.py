@@ -102,7 +102,7 @@ def test_a_worker_is_killed(cluster: Cluster, world: World, tmp_path: Path) -> N
     code, said = end(process)
     assert code == 0, said
     world.is_whole(tmp_path / "run")
-    # Workers are kept for a minute behind a job, and then they are gone.
+    # Workers are kept a while behind a job, and then they are gone.
     wait_for(lambda: workers(cluster) == [])
 
 

@@ -7,12 +7,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
 import pytest
 from apache_beam.options.pipeline_options import FlinkRunnerOptions, PortableOptions
 
 from pipelines.engine import EngineOptions
 from pipelines.flags import EngineOptionsError
-from pipelines.flink import FlinkSession, end_earlier_job, job_told, record_in
+from pipelines.flink import FlinkSession, JobFailed, end_earlier_job, job_told, record_in
 from pipelines.flink_rest import Flink
 from pipelines.run_folder import only_build
 from tests.pipelines.flink_fake import FakeFlink, serving_fake
@@ -39,7 +40,7 @@ def test_a_cluster_gets_what_its_traps_ask_for(fake: FakeFlink, tmp_path: Path) 
     assert (found.environment_type, found.environment_config) == ("EXTERNAL", "localhost:50000")
     assert options.view_as(FlinkRunnerOptions).parallelism == 3, "all slots"
     assert found.sdk_worker_parallelism == "2", "a Python process for each slot of a TaskManager"
-    assert found.environment_cache_millis == "60000"
+    assert found.environment_cache_millis == "20000"
     assert options.view_as(FlinkRunnerOptions).flink_job_server_jar == str(tmp_path / "job-server.jar")
 
 
@@ -99,7 +100,7 @@ def test_a_job_that_ends_well_is_not_cancelled(fake: FakeFlink, tmp_path: Path) 
     assert not record_in(tmp_path).exists()
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
 def test_a_job_whose_block_is_left_early_is_cancelled_and_waited_for(
     error: type[BaseException], fake: FakeFlink, tmp_path: Path
 ) -> None:
@@ -124,9 +125,19 @@ def test_sigterm_is_an_interrupt(fake: FakeFlink, tmp_path: Path) -> None:
 
 
 def test_the_note_stays_where_the_cluster_does_not_answer(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), session(FakeFlink(port=1), tmp_path).ended_with_the_block():
-        raise RuntimeError
+    with pytest.raises(ValueError), session(FakeFlink(port=1), tmp_path).ended_with_the_block():
+        raise ValueError
     assert record_in(tmp_path).exists()
+
+
+@pytest.mark.parametrize("error", [RuntimeError("it broke\nin detail"), grpc.RpcError("it broke")])
+def test_a_job_that_fails_says_so_in_one_line(error: Exception, fake: FakeFlink, tmp_path: Path) -> None:
+    fake.add_job("mine", "FAILED")
+    said = r"mine at .* failed: it broke; the same command goes on where it stopped$"
+    with pytest.raises(JobFailed, match=said), session(fake, tmp_path).ended_with_the_block():
+        raise error
+    assert fake.cancelled == []
+    assert not record_in(tmp_path).exists()
 
 
 def left_behind(fake: FakeFlink, root: Path, age_s: float = 3600) -> None:
