@@ -135,8 +135,8 @@ class FlinkSession:
             # A job that failed, or a job server that is gone.
             self._cancel(0.0)
             raise JobFailed(
-                f"the Flink job {self.name} at {self.flink.url} failed: {_told(error)}; the same command goes on where it "
-                "stopped"
+                f"the Flink job {self.name} at {self.flink.url} failed: {_told(error)}; the same command goes on where "
+                "it stopped"
             ) from error
         except BaseException:
             self._cancel(0.0)
