@@ -30,8 +30,8 @@ DEFAULT_POOL = "localhost:50000"
 JOB_SERVER_JAR = "job-server.jar"
 JOB_SERVER_VERSION = "2.62.0"
 # Workers live on between the steps of a job: starting one takes seconds, and each step would. One that was killed is
-# believed to live as long, so that a cluster must try again for longer than this.
-_KEEP_WORKERS = {"environment_cache_millis": "20000"}
+# believed to live as long, so that a cluster must wait longer than this before it tries again.
+_KEEP_WORKERS = {"environment_cache_millis": "5000"}
 _NO_CLUSTER = ("", "[auto]", "[local]")
 _TOLD_CHARS = 600
 _RECORD = "flink-job.json"

@@ -40,7 +40,7 @@ def test_a_cluster_gets_what_its_traps_ask_for(fake: FakeFlink, tmp_path: Path) 
     assert (found.environment_type, found.environment_config) == ("EXTERNAL", "localhost:50000")
     assert options.view_as(FlinkRunnerOptions).parallelism == 3, "all slots"
     assert found.sdk_worker_parallelism == "2", "a Python process for each slot of a TaskManager"
-    assert found.environment_cache_millis == "20000"
+    assert found.environment_cache_millis == "5000"
     assert options.view_as(FlinkRunnerOptions).flink_job_server_jar == str(tmp_path / "job-server.jar")
 
 
