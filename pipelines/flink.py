@@ -132,8 +132,8 @@ class FlinkSession:
             self._cancel(_APPEARS_WITHIN_S)
             raise
         except (RuntimeError, grpc.RpcError) as error:
-            # A job that failed, or a job server that is gone.
-            self._cancel(0.0)
+            # A job that failed, or a job server that is gone and may have sent the job off.
+            self._cancel(_APPEARS_WITHIN_S if isinstance(error, grpc.RpcError) else 0.0)
             raise JobFailed(
                 f"the Flink job {self.name} at {self.flink.url} failed: {_told(error)}; the same command goes on where "
                 "it stopped"
