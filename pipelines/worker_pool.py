@@ -26,6 +26,8 @@ from apache_beam.portability.api import beam_fn_api_pb2, beam_fn_api_pb2_grpc
 from apache_beam.runners.worker.worker_pool_main import BeamFnExternalWorkerPoolServicer
 from apache_beam.utils.thread_pool_executor import shared_unbounded_instance
 
+from curation.media.linux import children_of
+
 LOOPBACK = "127.0.0.1"
 STATE_CACHE_BYTES = 100 << 20  # Beam's default of workers that are started by its own boot
 _LOOK_EVERY_S = 2.0
@@ -150,11 +152,14 @@ def answers(address: str) -> bool:
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
-    """End a process that leads a group, and the group: asked first, killed after some seconds."""
+    """End a process that leads a group, its group and its children's: asked first, killed after some seconds."""
+    # The boot gives the worker a group of its own, and a worker that hangs does not hear it.
+    groups = [process.pid, *children_of(process.pid)]
     _signal_group(process.pid, signal.SIGTERM)
     with suppress(subprocess.TimeoutExpired):
         process.wait(_STOP_S)
-    _signal_group(process.pid, signal.SIGKILL)
+    for group in groups:
+        _signal_group(group, signal.SIGKILL)
     process.wait()
 
 

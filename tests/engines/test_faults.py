@@ -164,12 +164,16 @@ def test_the_client_is_killed_and_the_rest_is_built_without_the_cluster(
     cluster: Cluster, world: World, tmp_path: Path
 ) -> None:
     process = at_work(cluster, world, tmp_path / "run")
+    # Workers that hang: what is left of the job must not be over before it can be cancelled.
+    for worker in workers(cluster):
+        worker.suspend()
     os.killpg(process.pid, signal.SIGKILL)
     end(process)
     assert jobs(cluster) == ["RUNNING"]
     finish("build", world.corpus, tmp_path / "run", THREADS)
     assert jobs(cluster) == ["CANCELED"]
     world.is_whole(tmp_path / "run")
+    wait_for(lambda: workers(cluster) == [])
 
 
 def test_the_first_half_is_built_without_the_cluster(cluster: Cluster, world: World, tmp_path: Path) -> None:

@@ -93,8 +93,21 @@ def test_a_worker_is_the_boot_with_where_its_options_are_and_goes_with_its_child
         family = [worker, *worker.children()]
         assert len(family) == 2
         stub.StopWorker(api.StopWorkerRequest(worker_id="1-1"))
-        assert not any(map(lives, family))
+        wait_for(lambda: not any(map(lives, family)))
         assert not folder.exists()
+
+
+def test_a_worker_that_hangs_in_a_group_of_its_own_goes_too(boot: Path) -> None:
+    boot.write_text(BOOT.replace("sleep 600", "setsid sleep 600 & wait"))
+    pool = ProcessPool(boot)
+    with serving(pool) as address, asking(address) as stub:
+        start(stub, address)
+        (leader,) = started(boot, 1)
+        wait_for(lambda: [child.name() for child in leader.children()] == ["sleep"])
+        (child,) = leader.children()
+        child.suspend()
+        pool.close()
+        wait_for(lambda: not lives(leader) and not lives(child))
 
 
 def test_two_task_managers_that_call_their_workers_the_same_end_their_own(boot: Path) -> None:
