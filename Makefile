@@ -39,6 +39,54 @@ $(VENV)/.versitygw-$(VERSITYGW_VERSION): | $(STAMP)
 	@GOBIN=$(abspath $(BIN)) go install -trimpath github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW_VERSION)
 	@touch $@
 
+BEAM_VERSION := 2.77.0
+FLINK_VERSION := 1.19.3
+ENGINES := $(VENV)/engines
+
+.PHONY: prism
+prism: $(VENV)/.prism-v$(BEAM_VERSION)  ## Beam's Prism runner, built from its Go module (2 minutes)
+
+$(VENV)/.prism-v$(BEAM_VERSION): $(STAMP)
+	@command -v go >/dev/null || { echo "Prism is built with Go, and none is on the PATH; install one"; exit 2; }
+	@deploy/prism/build.sh v$(BEAM_VERSION) $(abspath $(ENGINES))
+	@touch $@
+
+.PHONY: flink
+flink: $(VENV)/.flink-$(FLINK_VERSION) $(VENV)/.worker-boot-v$(BEAM_VERSION) $(ENGINES)/job-server.jar  ## what `make flink-up` runs: Flink, a job server, Beam's worker boot (3 minutes)
+
+$(VENV)/.flink-$(FLINK_VERSION): requirements/flink.txt $(STAMP)
+	@rm -rf $(ENGINES)/flink
+	@$(BIN)/uv pip install --quiet --no-deps --require-hashes --no-build-isolation --python $(BIN)/python --target $(ENGINES)/flink -r requirements/flink.txt
+	@touch $@
+
+$(VENV)/.worker-boot-v$(BEAM_VERSION): $(STAMP)
+	@command -v go >/dev/null || { echo "Beam's worker boot is built with Go, and none is on the PATH; install one"; exit 2; }
+	@GOBIN=$(abspath $(ENGINES)) go install -trimpath github.com/apache/beam/sdks/v2/python/container@v$(BEAM_VERSION)
+	@mv $(ENGINES)/container $(ENGINES)/worker-boot
+	@touch $@
+
+$(ENGINES)/job-server.jar: $(shell find deploy/flink/job_server -type f) $(STAMP)
+	@command -v mvn >/dev/null || { echo "the job server is built with Maven and Java 11 or later, and no mvn is on the PATH; install both"; exit 2; }
+	@mvn --batch-mode -Dstyle.color=never --quiet --file deploy/flink/job_server/pom.xml package
+	@mkdir -p $(ENGINES)
+	@mv build/job_server/job-server.jar $@
+
+.PHONY: flink-up
+flink-up: flink  ## a Flink cluster on this machine, reachable from this machine only; its state lies in .flink
+	@$(BIN)/python -m deploy.flink.cluster up
+
+.PHONY: flink-down
+flink-down: $(STAMP)  ## stop it; no process stays
+	@$(BIN)/python -m deploy.flink.cluster down
+
+.PHONY: engines
+engines: prism flink  ## the same bytes on every engine, and what happens when their processes die (an hour)
+	@CLIPSTRATA_ENGINES=1 $(BIN)/python -m pytest -m engines
+
+.PHONY: bench-engines
+bench-engines: prism flink  ## wall time per engine for the same work, and Beam against a plain loop (ten minutes; MINUTES=10: a long corpus)
+	@$(BIN)/python -m benchmarks.engines $(if $(MINUTES),--minutes $(MINUTES))
+
 .PHONY: demo
 demo: $(STAMP)  ## the whole main job on the built-in world; ends with a page to open (OUT=folder, default demo-run)
 	@$(BIN)/clipstrata demo --out $(OUT)
@@ -49,7 +97,7 @@ test: $(STAMP)  ## every test
 
 .PHONY: test-quick
 test-quick: $(STAMP)  ## the tests without the slow ones
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -m "not slow and not engines"
 
 .PHONY: bench-demo
 bench-demo: $(STAMP)  ## the demo's figures for docs/performance.md

@@ -95,8 +95,8 @@ def join_values(words: Sequence[str]) -> list[str]:
 
 def _config_errors() -> tuple[type[Exception], ...]:
     from curation.scorers import ScorerUnavailable
-    from pipelines.engine import EngineOptionsError
     from pipelines.finished import StageNotReady
+    from pipelines.flags import EngineOptionsError
     from schemas.config_file import ConfigError
 
     return ConfigError, EngineOptionsError, ScorerUnavailable, StageNotReady, *_training_input_errors()
@@ -138,9 +138,10 @@ def _job_errors() -> tuple[type[Exception], ...]:
     if "pipelines.stages" not in sys.modules:
         return StoreConflict, StoreDamage, StoreHeld
     from curation.row_spool import RowsLostError
+    from pipelines.flink import JobFailed
     from pipelines.stages import IngestStopped
 
-    return IngestStopped, RowsLostError, StoreConflict, StoreDamage, StoreHeld
+    return IngestStopped, JobFailed, RowsLostError, StoreConflict, StoreDamage, StoreHeld
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -31,7 +31,10 @@ class Reporter(Protocol):
 
 
 class FileReporter:
-    """Appends one JSON line per event to this process's own file under the run's `progress/` folder."""
+    """Appends one JSON line per event to this process's own file under the run's `progress/` folder.
+
+    Processes of several machines may have one number.
+    """
 
     def __init__(self, run_root: str, stage: str) -> None:
         self._folder = Path(run_root) / folder_of(stage)
@@ -40,7 +43,6 @@ class FileReporter:
     def report(self, event: str, amounts: Mapping[str, float]) -> None:
         """Append the event; a line is one write, so that readers see whole lines only."""
         line = json.dumps({"event": event, **amounts}, sort_keys=True) + "\n"
-        # Processes of several machines may write to one folder.
         with (self._folder / f"{socket.gethostname()}-{os.getpid()}.jsonl").open("a", encoding="utf-8") as file:
             file.write(line)
 

@@ -74,7 +74,7 @@ def build(
     with only_build(run.store) as run.held:
         if "ingest" in stages:
             open_bases(run)
-        return _build(run, engine, stages, watcher, reach or Reach())
+        return _build(run, engine.of_run(run.root), stages, watcher, reach or Reach())
 
 
 def _build(run: Run, engine: EngineOptions, stages: Sequence[StageName], watcher: Watcher, reach: Reach) -> BuildResult:

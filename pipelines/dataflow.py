@@ -18,6 +18,7 @@ from apache_beam.options.pipeline_options import (
     WorkerOptions,
 )
 
+from pipelines.flags import EngineOptionsError
 from schemas.run import CODE_VERSION
 
 # n1, because Dataflow adds accelerators to it; 15 GB for a model, ffmpeg's frames and Beam's buffers.
@@ -30,10 +31,6 @@ _PROCESS_PER_CORE = "use_multiple_sdk_containers"
 _NO_INVENTORY = "disable_logging_submission_environment"
 _PLACE = re.compile(r"gs://[a-z0-9][-_a-z0-9.]+[a-z0-9]/\S+")
 _CORES = re.compile(r"custom-(\d+)-\d+|-(\d+)(?:-lssd|-metal)?$")
-
-
-class EngineOptionsError(ValueError):
-    """A flag for Beam is not one of its options, or the engine cannot work with what was given."""
 
 
 class ScoringHardware(PipelineOptions):

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import worker_handlers
 
-from pipelines.dataflow import EngineOptionsError, dataflow_flags, is_dataflow, scoring_hints
+from curation.stores import open_store
+from pipelines.dataflow import dataflow_flags, is_dataflow, scoring_hints
+from pipelines.flags import EngineOptionsError, GivenFlags, name_of
+from pipelines.flink import FlinkSession, flink_defaults, new_job_name, on_cluster, warn_of_versions
+from pipelines.flink_rest import Flink
+from pipelines.job_server import FlinkServer, PrismServer, job_server, local_flink_folder
+from pipelines.prism import prism_defaults
+from pipelines.worker_pool import threads_here
+from schemas.run import RunAddress
 
 EMBEDDED_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 # Names that mean the embedded runner. Plain DirectRunner would first try to download another runner.
-_EMBEDDED_NAMES = ("DirectRunner", "FnApiRunner", EMBEDDED_RUNNER)
+_EMBEDDED_NAMES = ("", "DirectRunner", "FnApiRunner", EMBEDDED_RUNNER)
 _THREADS = "multi_threading"
 # Engines show a job's options to whoever may look at it, and keep them with it.
 _SECRET_OPTIONS = ("s3_access_key_id", "s3_secret_access_key", "s3_session_token", "azure_connection_string")
+_FLINK, _PRISM = "FlinkRunner", "PrismRunner"
+# Where `make prism` and `make flink` put what they build.
+TOOLS = Path(sys.prefix) / "engines"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,14 +44,26 @@ class EngineOptions:
 
     Attributes:
         flags: for example `("--runner=FlinkRunner", "--flink_master=localhost:8081")`.
-        root: the run that the jobs work on; empty where there is none.
+        tools: folder of the engines that were built here.
+        root: the run that jobs work on, empty where there is none; a job on a cluster is noted there, so that the next
+            build can end it.
     """
 
     flags: tuple[str, ...] = ()
+    tools: Path = TOOLS
     root: str = ""
 
-    def to_beam(self) -> PipelineOptions:
-        """Return Beam's options.
+    def of_run(self, root: RunAddress) -> EngineOptions:
+        """Return the same engine for jobs that work on a run."""
+        return replace(self, root=str(root))
+
+    @property
+    def given(self) -> GivenFlags:
+        """The flags, to be asked."""
+        return GivenFlags(self.flags)
+
+    def all_flags(self) -> tuple[str, ...]:
+        """Return the flags with what this engine needs beside them; a Flink cluster is asked what it offers.
 
         Raises:
             EngineOptionsError: a flag is unknown to Beam, or the engine cannot work with what was given.
@@ -48,21 +73,31 @@ class EngineOptions:
             raise EngineOptionsError(
                 f"unknown option {unknown[0]}; allowed: clipstrata's own (see --help) and Beam's; check the spelling"
             )
-        options = PipelineOptions(list(self.flags))
+        runner, options = self.given.value("runner"), PipelineOptions(list(self.flags))
         if is_dataflow(options):
             _check_secrets(self.flags)
-            return PipelineOptions(dataflow_flags(self.flags, self.root))
+            return tuple(dataflow_flags(self.flags, self.root))
         if scoring_hints(options):
             raise EngineOptionsError(
                 "--scoring_accelerator and --scoring_min_ram are asked for, and only Dataflow fits workers to a step; "
                 "leave them out, or say --runner=DataflowRunner"
             )
-        runner = options.view_as(StandardOptions).runner
-        if runner is not None and runner not in _EMBEDDED_NAMES:
-            _check_secrets(self.flags)
-            return options
-        kept = [flag for flag in self.flags if not flag.startswith("--runner")]
-        return PipelineOptions([*self._embedded_flags(), *kept])
+        if runner in _EMBEDDED_NAMES:
+            return (*self._embedded_flags(), *self.given.without("runner"))
+        _check_secrets(self.flags)
+        if runner == _FLINK:
+            return (*flink_defaults(self.given, self.tools), *self.flags)
+        if runner == _PRISM:
+            return (*prism_defaults(self.given, self.tools), *self.flags)
+        return self.flags
+
+    def to_beam(self) -> PipelineOptions:
+        """Return Beam's options.
+
+        Raises:
+            EngineOptionsError: as `all_flags`.
+        """
+        return PipelineOptions(list(self.all_flags()))
 
     def _embedded_flags(self) -> list[str]:
         workers = os.cpu_count() or 1
@@ -86,21 +121,12 @@ def _check_secrets(flags: Sequence[str]) -> None:
 def unknown_flags(flags: Sequence[str]) -> list[str]:
     """Return the flags that no Beam option knows (their values stay with them when written `--name=value`)."""
     known = PipelineOptions(list(flags)).get_all_options(drop_default=False, retain_unknown_options=False)
-    names = set(known)
-    unknown = []
-    for flag in flags:
-        name = flag.split("=", 1)[0]
-        if (
-            name.startswith("--")
-            and name[2:].replace("-", "_") not in names | {"runner"}
-            and not _is_negation(name, names)
-        ):
-            unknown.append(flag)
-    return unknown
+    names = set(known) | {"runner"}
+    return [flag for flag in flags if flag.startswith("--") and not _is_known(name_of(flag), names)]
 
 
-def _is_negation(name: str, names: set[str]) -> bool:
-    return name.startswith("--no_") and name[5:] in names
+def _is_known(name: str, names: set[str]) -> bool:
+    return name in names or (name.startswith("no_") and name[3:] in names)
 
 
 @contextmanager
@@ -110,13 +136,20 @@ def running(options: EngineOptions) -> Iterator[beam.Pipeline]:
     # two, and so do its worker threads: elements that are being written then are lost or torn, and a job loses rows
     # without a word. At 0 a stream is flushed by size alone, by the thread that writes. There is no option for it.
     worker_handlers.DATA_BUFFER_TIME_LIMIT_MS = 0
-    if options.to_beam().view_as(GoogleCloudOptions).template_location:
-        raise EngineOptionsError(
-            "--template_location is given: a run is several jobs, each of which stands on the last; allowed: none, or "
-            "`clipstrata submit`, which sends one"
-        )
-    with open_pipeline(options) as pipeline:
-        yield pipeline
+    with ExitStack() as stack:
+        flags = GivenFlags(options.all_flags())
+        if PipelineOptions(list(flags.flags)).view_as(GoogleCloudOptions).template_location:
+            raise EngineOptionsError(
+                "--template_location is given: a run is several jobs, each of which stands on the last; allowed: none, "
+                "or `clipstrata submit`, which sends one"
+            )
+        runner = flags.value("runner")
+        if runner == _FLINK:
+            flags = _with_flink(flags, options, stack)
+        elif runner == _PRISM:
+            flags = _with_job_server(PrismServer, _with_threads(flags, stack), stack)
+        with _opened(flags.flags) as pipeline:
+            yield pipeline
 
 
 def open_pipeline(options: EngineOptions) -> beam.Pipeline:
@@ -125,8 +158,50 @@ def open_pipeline(options: EngineOptions) -> beam.Pipeline:
     Raises:
         EngineOptionsError: Beam or the engine cannot work with the options.
     """
-    found = options.to_beam()
+    return _opened(options.all_flags())
+
+
+def _opened(flags: Sequence[str]) -> beam.Pipeline:
     try:
-        return beam.Pipeline(options=found)
+        return beam.Pipeline(options=PipelineOptions(list(flags)))
     except ValueError as error:
         raise EngineOptionsError(f"Beam refuses the options: {error}") from error
+
+
+def _with_flink(flags: GivenFlags, options: EngineOptions, stack: ExitStack) -> GivenFlags:
+    """Enter what a job on Flink needs around it, and return its flags."""
+    warn_of_versions(flags, beam.__version__)
+    if on_cluster(flags):
+        flags = _cancelled_in_time(flags, options, stack)
+    else:
+        flags = _with_threads(flags, stack)
+        if not flags.has("job_endpoint"):
+            flags = flags.add(f"--flink_conf_dir={stack.enter_context(local_flink_folder())}")
+    return flags if flags.has("flink_submit_uber_jar") else _with_job_server(FlinkServer, flags, stack)
+
+
+def _with_job_server(kind: type[FlinkServer] | type[PrismServer], flags: GivenFlags, stack: ExitStack) -> GivenFlags:
+    """Start a job server for the job where none is given."""
+    if flags.has("job_endpoint"):
+        return flags
+    return flags.add(f"--job_endpoint={stack.enter_context(job_server(kind, flags))}")
+
+
+def _with_threads(flags: GivenFlags, stack: ExitStack) -> GivenFlags:
+    """Let this process be the worker. Beam's own way, LOOPBACK, listens for its threads on every interface."""
+    if flags.has("environment_type"):
+        return flags
+    address = stack.enter_context(threads_here())
+    return flags.add("--environment_type=EXTERNAL", f"--environment_config={address}")
+
+
+def _cancelled_in_time(flags: GivenFlags, options: EngineOptions, stack: ExitStack) -> GivenFlags:
+    """Give a job on a cluster a name of its own, and have it end with the block."""
+    name = flags.value("job_name") or new_job_name()
+    session = FlinkSession(
+        flink=Flink(flags.value("flink_master").strip()),
+        name=name,
+        noted_in=open_store(options.root) if options.root else None,
+    )
+    stack.enter_context(session.ended_with_the_block())
+    return GivenFlags((*flags.without("job_name"), f"--job_name={name}"))

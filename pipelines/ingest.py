@@ -99,14 +99,20 @@ class UnitWorker(beam.DoFn):
         self.suppressed = suppressed_of(self.store, self.job.config.suppress)
 
     def work(self, unit: UnitInput) -> str:
-        """Do what is not done yet of a unit; returns its name."""
-        started = time.monotonic()
+        """Do what is not done yet of a unit; returns its name.
+
+        Raises:
+            HostBrokenError: a host gave up, now or before an engine began this step again: it is not asked anew.
+        """
+        started, stopped = time.monotonic(), f"{self.job.folder}-stopped"
+        if self.store.exists(stopped):
+            raise HostBrokenError(self.store.read(stopped).decode("utf-8"))
         plan = plan_unit(unit, self.sources[unit.source], self.job.facts)
         try:
             name = work_unit(plan, self._tools(unit.source)).unit
         except HostBrokenError as error:
             # Beam passes errors on as text; the driver finds what to say here.
-            self.store.write(f"{self.job.folder}-stopped", str(error).encode("utf-8"))
+            self.store.write(stopped, str(error).encode("utf-8"))
             raise
         self.reporter.report("unit", {"seconds": time.monotonic() - started})
         return name

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from curation.store import Held, Store, StoreHeld
 from curation.stores import open_store
+from pipelines.flink import end_earlier_job
 from schemas.config_file import ConfigError
 from schemas.corpus import CorpusConfig
 from schemas.run import (
@@ -133,6 +134,8 @@ def _is_empty(store: Store) -> bool:
 def only_build(store: Store) -> Iterator[Held]:
     """Hold a run folder for one build, on this machine or in a bucket; a build that is killed lets go of it.
 
+    What such a build left running on a cluster is ended first.
+
     Raises:
         ConfigError: another build is at work in it.
     """
@@ -143,6 +146,7 @@ def only_build(store: Store) -> Iterator[Held]:
             raise ConfigError(
                 f"--out {store.address}: another build is at work in it ({error}); wait for its end, or stop it"
             ) from error
+        end_earlier_job(store)
         yield held
 
 

@@ -91,7 +91,6 @@ def ingest(
         stored: make these units of the run again from their own parts, and read no source.
     """
     started = time.monotonic()
-    config = run.config
     job = ingest_job(run, reach, stored)
     facts, scorer = job.facts, job.scorer
     with watcher.watch(run.root, "ingest"):
@@ -102,7 +101,7 @@ def ingest(
     check_rows(read, commits)
     run.check_held()
     drop_stale_units(run, commits)
-    if not config.scorer.keep_frames:
+    if not run.config.scorer.keep_frames:
         run.store.clear("frames")
     outputs = ingest_outputs(run.store, scorer, names)
     fingerprint = chain_fingerprint("ingest", "", facts=facts.document(), scoring=scorer.scoring, units=names)

@@ -99,6 +99,7 @@ def takedown(
     watcher = watcher or Watcher()
     asked, ids_sha256 = read_asked(request.ids), sha256_hex(request.ids.read_bytes())
     run = _opened(root, save=True)
+    engine = engine.of_run(run.root)
     work = make_again or (lambda run, stored: _ingest_again(run, stored, engine, watcher))
     with only_build(run.store) as run.held:
         stopped = _pending(run.store)

@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from curation.displays import Display, new_display
 from curation.progress import read_totals
 from curation.stores import is_bucket
+from pipelines.flink import job_told
 from schemas.run import RunAddress
 
 POLL_S = 0.5
 # A look at a bucket is a request for every worker.
 BUCKET_POLL_S = 3.0
+ENGINE_POLLS = 6
 
 TITLES = {
     "render": "rendering the built-in world",
@@ -59,9 +61,16 @@ class Watcher:
 
 
 def _poll(root: RunAddress, stage: str, display: Display, stop: threading.Event) -> None:
+    polls = 0
+    told = ""
     while not stop.wait(BUCKET_POLL_S if is_bucket(root) else POLL_S):
+        # A cluster is asked less often than the run's own files are read.
+        told = job_told(root) if polls % ENGINE_POLLS == 0 else told
+        polls += 1
+        # A bucket that does not answer now may do so at the next look.
         with contextlib.suppress(OSError):
-            display.show(*counts(root, stage))
+            done, total, more = counts(root, stage)
+            display.show(done, total, ", ".join(filter(None, (more, told))))
 
 
 def counts(root: RunAddress, stage: str) -> tuple[int, int, str]:
@@ -74,4 +83,6 @@ def counts(root: RunAddress, stage: str) -> tuple[int, int, str]:
     done = amount("video", "events") + amount("resumed", "videos")
     worked, scored = amount("unit", "events"), amount("scored", "units")
     more = f"{scored} of {worked} units scored" if scored or (worked and done == amount("planned", "videos")) else ""
-    return done or amount("shard", "events"), amount("planned", "videos"), more
+    total = amount("planned", "videos")
+    # An engine that repeats a step after a failure has its videos told again.
+    return min(done, total) if total else done or amount("shard", "events"), total, more

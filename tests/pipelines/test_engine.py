@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import apache_beam as beam
 import pytest
-from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
+from apache_beam.options.pipeline_options import DirectOptions, PrismRunnerOptions, StandardOptions
 from apache_beam.testing.util import assert_that
 
-from pipelines.engine import EMBEDDED_RUNNER, EngineOptions, EngineOptionsError, running
+from pipelines.engine import EMBEDDED_RUNNER, EngineOptions, running
+from pipelines.flags import EngineOptionsError
 
 SENTENCE = "what a row says, in about as many words as a caption has " * 3
 
@@ -27,8 +29,24 @@ def test_flags_win_over_our_defaults() -> None:
 
 
 def test_another_runner_gets_its_flags_untouched() -> None:
-    options = EngineOptions(flags=("--runner=FlinkRunner", "--parallelism=2", "--no_auth")).to_beam()
-    assert options.view_as(StandardOptions).runner == "FlinkRunner"
+    flags = ("--runner=DataflowRunner", "--region=here", "--no_auth")
+    assert EngineOptions(flags=flags).all_flags() == flags
+
+
+def test_prism_is_the_one_that_was_built_here(tmp_path: Path) -> None:
+    (tmp_path / "prism").touch()
+    options = EngineOptions(flags=("--runner=PrismRunner",), tools=tmp_path).to_beam()
+    assert options.view_as(PrismRunnerOptions).prism_location == str(tmp_path / "prism")
+
+
+def test_a_prism_that_is_named_wins(tmp_path: Path) -> None:
+    flags = ("--runner=PrismRunner", "--prism_location=/elsewhere/prism")
+    assert EngineOptions(flags=flags, tools=tmp_path).all_flags() == flags
+
+
+def test_without_prism_nothing_is_downloaded(tmp_path: Path) -> None:
+    with pytest.raises(EngineOptionsError, match="`make prism` builds it"):
+        EngineOptions(flags=("--runner=PrismRunner",), tools=tmp_path).to_beam()
 
 
 @pytest.mark.parametrize("flag", ["--runer=X", "--direct_num_wrkers=2", "--no_such_thing"])

@@ -15,15 +15,17 @@ from pathlib import Path
 import pytest
 
 from beam_runner import main
+from curation.fetching import HostBrokenError, Reach
 from curation.unit_reading import count_rejects
 from pipelines.build import build
+from pipelines.ingest import UnitWorker
 from pipelines.run_folder import Run, open_run
-from pipelines.stages import IngestStopped, StageNotReady, scored_units
+from pipelines.stages import IngestStopped, StageNotReady, ingest_job, scored_units
 from pipelines.watching import Watcher
 from schemas.corpus import load_corpus
 from schemas.reasons import Reason
 from schemas.run import RUN_JSON
-from tests.builders import IN_PROCESS
+from tests.builders import IN_PROCESS, unit_inputs
 from tests.curation.media.make import write_test_video
 
 VIDEOS, SERVED, WINDOW = 16, 3, 5
@@ -190,3 +192,16 @@ def test_once_the_host_is_mended_the_same_command_does_the_rest_and_only_that(
     kept, refused = kept_and_refused(open_run(load_corpus(corpus), run))
     # Fewer failures than fill the window may be rejects already when the host is given up: `replay` is for them.
     assert kept + refused == VIDEOS and refused in refusals
+
+
+def test_a_step_that_an_engine_begins_again_asks_the_host_no_more(corpus: Path, bucket: Bucket, tmp_path: Path) -> None:
+    run = open_run(load_corpus(corpus), tmp_path / "run")
+    job = ingest_job(run, Reach())
+    run.store.write(f"{job.folder}-stopped", b"it gave up")
+    worker = UnitWorker(job)
+    worker.setup()
+    (unit,) = unit_inputs(load_corpus(corpus))[:1]
+    with pytest.raises(HostBrokenError, match="it gave up"):
+        worker.work(unit)
+    worker.teardown()
+    assert not bucket.asked
