@@ -83,6 +83,10 @@ flink-down: $(STAMP)  ## stop it; no process stays
 engines: prism flink  ## the same bytes on every engine, and what happens when their processes die (an hour)
 	@CLIPSTRATA_ENGINES=1 $(BIN)/python -m pytest -m engines
 
+.PHONY: engines-world
+engines-world: prism flink  ## of it, the built-in world on every engine (ten minutes)
+	@CLIPSTRATA_ENGINES=1 $(BIN)/python -m pytest -m engines tests/engines/test_matrix.py -k "world or videos or heard"
+
 .PHONY: bench-engines
 bench-engines: prism flink  ## wall time per engine for the same work, and Beam against a plain loop (ten minutes; MINUTES=10: a long corpus)
 	@$(BIN)/python -m benchmarks.engines $(if $(MINUTES),--minutes $(MINUTES))
