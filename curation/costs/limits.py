@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from curation.judging.rows import SAMPLES_PER_GROUP, UNITS_PER_GROUP
 from curation.packing import FINE_BITS
 from schemas.costs import Reached
-from schemas.units import MAX_UNIT_BITS
 
 # A name of a unit in a list of them, as JSON or as an element.
 _UNIT_NAME_BYTES = 45
@@ -52,13 +51,6 @@ def limits_of(scale: Scale) -> tuple[Reached, ...]:
     groups = max(scale.clips / SAMPLES_PER_GROUP, scale.units / UNITS_PER_GROUP)
     names_mb = scale.units * _UNIT_NAME_BYTES / _MB
     found = [
-        Reached(
-            what="units of one source, on average",
-            where="clipstrata: a bucket has at most 20 bits",
-            value=scale.units / max(1, scale.sources),
-            limit=float(1 << MAX_UNIT_BITS),
-            mend="raise videos_per_unit",
-        ),
         Reached(
             what="MB of unit names in the graph of judge",
             where="Dataflow: job graph, 10 MB",

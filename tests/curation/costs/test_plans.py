@@ -109,7 +109,6 @@ def over(**numbers: float) -> set[str]:
 @pytest.mark.parametrize(
     ("numbers", "what"),
     [
-        ({"units": 8_000_000}, "units of one source, on average"),
         ({"units": 300_000}, "MB of unit names in the graph of judge"),
         ({"units": 5_000_000}, "GB of unit commits that the driver holds"),
         ({"shards": 600_000}, "MB of a manifest"),
