@@ -29,7 +29,7 @@ def test_flags_win_over_our_defaults() -> None:
 
 
 def test_another_runner_gets_its_flags_untouched() -> None:
-    flags = ("--runner=DataflowRunner", "--region=here", "--no_auth")
+    flags = ("--runner=PortableRunner", "--region=here", "--no_auth")
     assert EngineOptions(flags=flags).all_flags() == flags
 
 

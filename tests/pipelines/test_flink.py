@@ -151,7 +151,7 @@ def left_behind(fake: FakeFlink, root: Path, age_s: float = 3600) -> None:
 def test_a_build_ends_the_job_of_one_that_was_killed(fake: FakeFlink, tmp_path: Path) -> None:
     fake.add_job("mine")
     left_behind(fake, tmp_path)
-    with only_build(tmp_path):
+    with only_build(LocalStore(tmp_path)):
         assert fake.cancelled == ["1"]
     assert not (tmp_path / FLINK_JOB_JSON).exists()
 
