@@ -21,7 +21,7 @@ from schemas.config_file import ConfigError
 from schemas.corpus import CorpusConfig
 from schemas.evaluation import Evaluation
 from schemas.examples import Label
-from schemas.run import REPORT_HTML, RunAddress, media_path
+from schemas.run import REPORT_HTML, RunAddress, address_of, media_path
 from schemas.statistics import Statistics
 from schemas.training import TrainingSummary
 
@@ -71,7 +71,7 @@ def write_page(folder: RunAddress, html: Path | None, against: RunAddress | None
     if html is None:
         store = open_store(folder)
         store.write(REPORT_HTML, page.encode("utf-8"))
-        return f"{store.address}/{REPORT_HTML}"
+        return address_of(f"{store.address}/{REPORT_HTML}")
     html.write_text(page, encoding="utf-8")
     return html
 

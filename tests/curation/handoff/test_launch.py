@@ -33,7 +33,7 @@ def test_the_configs_name_the_run_and_the_version(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "stage1.yaml").write_bytes(files(STAGE)["launch/stage1.yaml"])
     found = load_train_config(folder / "stage1.yaml")
-    assert (found.run_folder, found.manifest) == (tmp_path / "run", 3)
+    assert (found.run_address, found.manifest) == (tmp_path / "run", 3)
     assert (found.stage, found.batch_size, found.steps, found.optimiser.warmup_steps) == (1, 64, 16, 1)
 
 
