@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from curation.media import CutFailure
 from curation.store import Store
-from curation.unit_media import clips_of
+from curation.video_work import clips_of
 from schemas.arrow import REJECTS, read_rows
 from schemas.reasons import RETRYABLE, Reason
 from schemas.run import clips_path

@@ -6,13 +6,15 @@ import json
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
+from curation.long_videos import VideosHeldError
 from curation.media import CutClip, CutFailure, CutOutcome
 from curation.scoring import offset_us
 from curation.seen_files import Seen, changed_files, look_at, noted_before, remember
 from curation.texts import sample_text, within_limits
-from curation.unit_media import MediaTools, clips_of, kept_for, media_work
+from curation.unit_media import kept_for, media_work
 from curation.unit_parts import UnitResult, finished_commit, write_unit
 from curation.unit_plan import PlannedVideo, Span, UnitPlan, replay_input, with_marks, without_rows
+from curation.video_work import MediaTools, clips_of
 from schemas.corpus import TextLimits
 from schemas.ids import clip_id, sample_id
 from schemas.reasons import Reason, Stage
@@ -82,7 +84,11 @@ class _Telling:
 
 
 def work_unit(plan: UnitPlan, tools: MediaTools) -> UnitCommit:
-    """Do what is not done yet of a unit and return its commit; done again, it writes the same bytes."""
+    """Do what is not done yet of a unit and return its commit; done again, it writes the same bytes.
+
+    Raises:
+        VideosHeldError: it waits for pieces of long videos.
+    """
     store = tools.store
     plan, clips, seen = _media(without_rows(plan, tools.suppressed.row), tools)
     remember(store, plan, seen)
@@ -100,7 +106,12 @@ def _media(plan: UnitPlan, tools: MediaTools) -> tuple[UnitPlan, UnitClips, Seen
         seen, changed = noted_before(tools.store, plan), []
     else:
         seen, changed = look_at(plan), changed_files(tools.store, plan)
-    clips = media_work(plan, tools, frozenset(changed))
+    try:
+        clips = media_work(plan, tools, frozenset(changed))
+    except VideosHeldError:
+        # A file that is another one by the time that its pieces are cut is noticed then.
+        remember(tools.store, plan, seen)
+        raise
     refused = refused_records(plan, clips)
     if refused:
         plan = without_rows(plan, lambda item: item.record_id in refused)

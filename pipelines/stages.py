@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from curation.fetching import Reach
+from curation.long_videos import LONG_VIDEOS
 from curation.manifests import commit_manifest, read_manifest, read_pointer
 from curation.media import FramePlan, media_fingerprint
 from curation.media.extras import extras_fingerprint
@@ -34,13 +35,14 @@ from pipelines.finished import (
     scorer_facts,
 )
 from pipelines.grouping import Grouping
-from pipelines.ingest import IngestJob, StoredUnits, fetch_cache, run_ingest
+from pipelines.ingest import run_ingest
 from pipelines.judge import partition_bits, run_judge, whole_tables
 from pipelines.judge_steps import JudgeJob
 from pipelines.run_folder import Run, read_statistics
 from pipelines.scoring import ScorerSpec, ScoringOptions
 from pipelines.scratch import read_tables
 from pipelines.shard import run_shard
+from pipelines.unit_workers import IngestJob, StoredUnits, fetch_cache
 from pipelines.units import ScoredUnits
 from pipelines.watching import Watcher
 from schemas.arrow import SELECTION
@@ -101,6 +103,7 @@ def ingest(
     check_rows(read, commits)
     run.check_held()
     drop_stale_units(run, commits)
+    run.store.clear(LONG_VIDEOS)
     if not run.config.scorer.keep_frames:
         run.store.clear("frames")
     outputs = ingest_outputs(run.store, scorer, names)
@@ -250,14 +253,17 @@ def drop_stale_units(run: Run, commits: list[UnitCommit]) -> None:
 
 def _ingest_timings(run: Run) -> dict[str, float]:
     totals = read_totals(run.root, "ingest")
-    video, unit = totals.get("video", Counter()), totals.get("unit", Counter())
+
+    def amount(name: str, *events: str) -> float:
+        return sum(float(totals.get(event, Counter())[name]) for event in events)
+
     return {
-        "ingest_clips": float(video["clips"]),
-        "ingest_child_cpu_s": float(video["child_cpu_s"]),
-        "ingest_ffmpeg_cpu_s": float(video["ffmpeg_cpu_s"]),
-        "ingest_media_wall_s": float(video["wall_s"]),
-        "ingest_scoring_s": float(totals.get("scoring", Counter())["seconds"]),
-        "ingest_units_s": float(unit["seconds"]),
+        "ingest_clips": amount("clips", "video", "piece"),
+        "ingest_child_cpu_s": amount("child_cpu_s", "video", "piece"),
+        "ingest_ffmpeg_cpu_s": amount("ffmpeg_cpu_s", "video", "piece"),
+        "ingest_media_wall_s": amount("wall_s", "video", "piece"),
+        "ingest_scoring_s": amount("seconds", "scoring"),
+        "ingest_units_s": amount("seconds", "unit", "part"),
     }
 
 

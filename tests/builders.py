@@ -13,15 +13,15 @@ from curation.sources import read_source
 from curation.store import LocalStore, file_sha256
 from curation.stored_rows import stored_input
 from curation.suppression import suppressed_of
-from curation.unit_media import MediaTools
 from curation.unit_parts import finished_scores, read_commit, read_unit
 from curation.unit_plan import IngestFacts, UnitInput, UnitPlan, ingest_facts, plan_unit
 from curation.unit_scoring import finish_scores, unit_batches
 from curation.unit_work import work_unit
+from curation.video_work import MediaTools
 from pipelines.engine import EngineOptions
-from pipelines.ingest import StoredUnits
 from pipelines.run_folder import Run, open_run
 from pipelines.stages import drop_stale_units, ingest_outputs, judge, shard
+from pipelines.unit_workers import StoredUnits
 from pipelines.watching import Watcher
 from schemas.corpus import CorpusConfig, load_corpus
 from schemas.records import Record, Reject

@@ -55,10 +55,7 @@ class Group:
 def group_spans(spans: Iterable[PlannedSpan], video: Probe, clip: ClipFormat, limits: MediaLimits) -> list[Group]:
     """Return the spans in order of time, in groups that one process can hold within the memory limit."""
     size = _most_spans(video, clip, limits)
-    if video.container == "matroska" and takes_audio(video, clip):
-        # Matroska rounds times to milliseconds, and a decoder of sound counts on from its first one: where it begins
-        # would move the sound by some samples
-        video = replace(video, key_times_us=video.key_times_us[:0])
+    video = _with_safe_seeks(video, clip)
     groups: list[Group] = []
     for span in sorted(spans, key=lambda span: (span.start_us, span.end_us, span.index)):
         if groups and len(groups[-1].spans) < size and not _spares(groups[-1].end_us, span, video):
@@ -66,6 +63,21 @@ def group_spans(spans: Iterable[PlannedSpan], video: Probe, clip: ClipFormat, li
         else:
             groups.append(Group((span,), seek_us(span, video) if _spares(0, span, video) else None))
     return groups
+
+
+def can_be_shared(spans: Iterable[PlannedSpan], video: Probe, clip: ClipFormat) -> bool:
+    """Whether others can cut a part of the spans without decoding all that lies before it."""
+    last = max(spans, key=lambda span: span.start_us)
+    return seek_us(last, _with_safe_seeks(video, clip)) is not None
+
+
+def _with_safe_seeks(video: Probe, clip: ClipFormat) -> Probe:
+    """Return a video without key frames to seek to where seeking would change what comes out."""
+    if video.container == "matroska" and takes_audio(video, clip):
+        # Matroska rounds times to milliseconds, and a decoder of sound counts on from its first one: where it begins
+        # would move the sound by some samples
+        return replace(video, key_times_us=video.key_times_us[:0])
+    return video
 
 
 def seek_us(span: PlannedSpan, video: Probe) -> int | None:

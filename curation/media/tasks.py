@@ -40,6 +40,7 @@ class CutTask:
         shots_us: where new shots begin, found before; with TransNetV2 it is not the child that finds them.
         shot_frames: cut nothing, and leave the video's frames for that (`curation.media.shot_frames`).
         text_area: leave pictures of each clip for the text finder (`curation.media.text_frames`).
+        hold_over_us: where more than this is to be cut, all spans together, cut nothing and say what: it can be shared.
     """
 
     path: str
@@ -52,6 +53,7 @@ class CutTask:
     shots_us: tuple[int, ...] | None = None
     shot_frames: bool = False
     text_area: bool = False
+    hold_over_us: int | None = None
 
     @property
     def lacks_shots(self) -> bool:
@@ -119,8 +121,17 @@ class CutFailure:
 
 
 @dataclass(frozen=True, kw_only=True)
+class HeldSpan:
+    """A span that is to be cut, or one that was made of it, and was left to others; `length_us` of its frames."""
+
+    span_index: int
+    made_us: tuple[int, int] | None
+    length_us: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class CutOutcome:
-    """Everything one video came to: each span is either in `clips` or in `failures`, or the whole video failed.
+    """Everything one video came to: each span is in `clips`, `failures` or `held`, or the whole video failed.
 
     Attributes:
         child_cpu_us: CPU of the Python child; ffmpeg_cpu_us: of ffmpeg and all that it started.
@@ -133,6 +144,7 @@ class CutOutcome:
     child_cpu_us: int
     ffmpeg_cpu_us: int
     wall_us: int
+    held: tuple[HeldSpan, ...] = ()
 
 
 class MediaError(Exception):
@@ -164,6 +176,7 @@ def task_to_json(task: CutTask, ffmpeg_path: str) -> dict[str, Any]:
         "shots_us": task.shots_us,
         "shot_frames": task.shot_frames,
         "text_area": task.text_area,
+        "hold_over_us": task.hold_over_us,
         "ffmpeg_path": ffmpeg_path,
     }
 
@@ -181,6 +194,7 @@ def task_from_json(row: dict[str, Any]) -> CutTask:
         shots_us=None if row["shots_us"] is None else tuple(row["shots_us"]),
         shot_frames=row["shot_frames"],
         text_area=row["text_area"],
+        hold_over_us=row["hold_over_us"],
     )
 
 
@@ -198,7 +212,7 @@ def _span(row: list[int] | None) -> tuple[int, int] | None:
 
 
 def outcome_from_json(row: dict[str, Any]) -> CutOutcome:
-    """Return the outcome of an answer; the reverse of `outcome_to_json`."""
+    """Return the outcome of an answer, or of an entry, which holds nothing back; the reverse of `outcome_to_json`."""
     return CutOutcome(
         video=None if row["video"] is None else VideoFacts(**row["video"]),
         clips=tuple(
@@ -218,4 +232,5 @@ def outcome_from_json(row: dict[str, Any]) -> CutOutcome:
         child_cpu_us=row["child_cpu_us"],
         ffmpeg_cpu_us=row["ffmpeg_cpu_us"],
         wall_us=row["wall_us"],
+        held=tuple(HeldSpan(**{**held, "made_us": _span(held["made_us"])}) for held in row.get("held", ())),
     )

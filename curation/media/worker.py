@@ -9,14 +9,22 @@ from functools import cache
 from curation.media.check import check_clip
 from curation.media.ffmpeg_cut import CutJob, clip_path, cut_command
 from curation.media.ffmpeg_run import FfmpegRun, failed_reason, run_ffmpeg
-from curation.media.groups import Group, clip_pixels, frames_to_decode, group_spans, readable_frames, takes_audio
+from curation.media.groups import (
+    Group,
+    can_be_shared,
+    clip_pixels,
+    frames_to_decode,
+    group_spans,
+    readable_frames,
+    takes_audio,
+)
 from curation.media.making import WantedSpan, wanted_spans
 from curation.media.probe import Probe, first_tick, probe
 from curation.media.progress import Tell, WorkReport
 from curation.media.shots import find_shots, leave_shot_frames
 from curation.media.source_file import SourceFile, open_source
 from curation.media.spans import PlannedSpan, cut_failure, plan_span, refuse_impossible
-from curation.media.tasks import CutClip, CutFailure, CutOutcome, CutTask, MediaError, VideoFacts
+from curation.media.tasks import CutClip, CutFailure, CutOutcome, CutTask, HeldSpan, MediaError, VideoFacts
 from schemas.media import ClipFormat
 from schemas.reasons import Reason
 
@@ -114,6 +122,9 @@ def cut_video(task: CutTask, ffmpeg_path: str, tell: Tell) -> CutOutcome:
     if source.cut_off:
         wanted = _without_cut_ends(wanted, video, report)
     planned = _plan(wanted, task, video, report)
+    held = _held(planned, task, video)
+    if held:
+        return replace(_outcome(facts, report, 0), held=held)
     groups = group_spans(planned, video, task.clip, task.limits)
     _announce(groups, video, task.clip, report)
     sought = takes_audio(video, task.clip) or any(group.seek_us is not None for group in groups)
@@ -122,6 +133,17 @@ def cut_video(task: CutTask, ffmpeg_path: str, tell: Tell) -> CutOutcome:
     for group in groups:
         cutter.cut(group)
     return _outcome(facts, report, cutter.ffmpeg_cpu_us)
+
+
+def _held(planned: list[PlannedSpan], task: CutTask, video: Probe) -> tuple[HeldSpan, ...]:
+    """Return what others are to cut: everything, or nothing."""
+    if task.hold_over_us is None or len(planned) < 2 or not can_be_shared(planned, video, task.clip):
+        return ()
+    held = tuple(
+        HeldSpan(span_index=span.index, made_us=span.made_us, length_us=span.end_us - span.start_us)
+        for span in sorted(planned, key=lambda span: (span.start_us, span.end_us, span.index))
+    )
+    return held if sum(span.length_us for span in held) > task.hold_over_us else ()
 
 
 def _announce(groups: list[Group], video: Probe, clip: ClipFormat, report: WorkReport) -> None:
@@ -207,12 +229,13 @@ def _facts(source: SourceFile, video: Probe) -> VideoFacts:
 
 
 def _outcome(facts: VideoFacts | None, report: WorkReport, ffmpeg_cpu_us: int) -> CutOutcome:
-    def place(failure: CutFailure) -> int:
-        return -1 if failure.span_index is None else failure.span_index
+    def place(told: CutClip | CutFailure) -> tuple[int, tuple[int, ...]]:
+        # Whether one process cut it all, or several a part each.
+        return -1 if told.span_index is None else told.span_index, told.made_us or ()
 
     return CutOutcome(
         video=facts,
-        clips=tuple(sorted(report.clips, key=lambda clip: clip.span_index)),
+        clips=tuple(sorted(report.clips, key=place)),
         failures=tuple(sorted(report.failures, key=place)),
         child_cpu_us=0,
         ffmpeg_cpu_us=ffmpeg_cpu_us,

@@ -12,8 +12,9 @@ from curation.media import CutOutcome, CutTask, FramePlan
 from curation.replay import mark_rejects
 from curation.store import LocalStore
 from curation.suppression import Suppressed
-from curation.unit_media import MediaTools, clips_of, media_work
+from curation.unit_media import media_work
 from curation.unit_plan import IngestFacts, UnitInput, UnitPlan, ingest_facts, plan_unit
+from curation.video_work import MediaTools, clips_of
 from schemas.corpus import CorpusConfig, load_corpus
 from schemas.ids import clip_id
 from schemas.reasons import Reason, Stage

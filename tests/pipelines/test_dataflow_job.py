@@ -21,10 +21,11 @@ from curation.stores import open_store
 from deploy.dataflow.launch import launch
 from pipelines.build import build
 from pipelines.engine import EngineOptions, EngineOptionsError, running
-from pipelines.ingest import IngestJob, run_ingest
+from pipelines.ingest import run_ingest
 from pipelines.run_folder import open_run
 from pipelines.stages import ingest_job
 from pipelines.submitting import submit
+from pipelines.unit_workers import IngestJob
 from pipelines.watching import Watcher
 from schemas.corpus import CorpusConfig, ScorerConfig, load_corpus
 from schemas.run import RUN_JSON, UNCOUNTED

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.ingest import StoredUnits
 from pipelines.run_folder import Run
 from pipelines.takedown import TakedownRequest, takedown
+from pipelines.unit_workers import StoredUnits
 from pipelines.watching import Watcher
 from tests.builders import IN_PROCESS, built_with_fakes, counted_digests, make_again_with_fakes
 from tests.fakes import fake_video_facts
