@@ -149,6 +149,10 @@ bench-costs: $(STAMP)  ## the rates of `clipstrata plan`, fitted to eight builds
 bench-hot-keys: $(STAMP)  ## one source with 99 % of the clips against an even spread (a few minutes)
 	@$(BIN)/python -m benchmarks.hot_keys --work $(OUT)-hot-keys
 
+.PHONY: bench-stragglers
+bench-stragglers: $(STAMP)  ## a video of three hours among short ones, in one go and in pieces (half an hour)
+	@$(BIN)/python -m benchmarks.stragglers --work $(OUT)-stragglers
+
 .PHONY: bench-shards
 bench-shards: $(STAMP)  ## writing shards against tar, reading them against webdataset, time to the first sample (a few minutes)
 	@$(BIN)/python -m benchmarks.shards --work $(OUT)-shards

@@ -24,7 +24,6 @@ from schemas.media import Cutting
 from schemas.run import clips_path
 from schemas.units import VideoEntry
 
-
 # In a run; whoever runs the job removes it once all units are committed.
 LONG_VIDEOS = "progress/long"
 

@@ -45,8 +45,8 @@ def run_plan(arguments: Any, flags: Flags) -> int:
     )
     workload, basis = _workload(config, model, arguments)
     plan = plan_build(config, workload, model, machines, basis)
-    longest_s = longest_video_s(config, plan) if arguments.simulate else 0.0
-    fleets = [fleet_row(plan, workers, longest_s) for workers in FLEETS] if arguments.simulate else []
+    pieces = pieces_of_longest(config, plan) if arguments.simulate else (0, 0.0)
+    fleets = [fleet_row(plan, workers, pieces) for workers in FLEETS] if arguments.simulate else []
     if arguments.json:
         print_json({**plan.model_dump(mode="json"), "fleets": [own.model_dump(mode="json") for own in fleets]})
         return EXIT_DONE
@@ -56,15 +56,21 @@ def run_plan(arguments: Any, flags: Flags) -> int:
     return EXIT_DONE
 
 
-def longest_video_s(config: CorpusConfig, plan: BuildPlan) -> float:
-    """Return how long one worker has to do with the longest video that the corpus allows; a video is not split."""
-    return plan.stages[0].core_hours * _HOUR_S * config.media.max_duration_s / plan.workload.source_s
+def pieces_of_longest(config: CorpusConfig, plan: BuildPlan) -> tuple[int, float]:
+    """Return in how many pieces the longest video that the corpus allows is cut, and the seconds that each takes."""
+    pieces = math.ceil(config.media.max_duration_s / config.long_video_s)
+    video_s = plan.stages[0].core_hours * _HOUR_S * config.media.max_duration_s / plan.workload.source_s
+    return pieces, video_s / pieces
 
 
-def fleet_row(plan: BuildPlan, workers: int, longest_s: float) -> FleetRow:
-    """Simulate the ingest of a plan on so many workers of one core, with one straggler among the units."""
+def fleet_row(plan: BuildPlan, workers: int, pieces: tuple[int, float]) -> FleetRow:
+    """Simulate the ingest of a plan on so many workers of one core, with one long video among the others.
+
+    Args:
+        pieces: of that video, and the seconds that each takes.
+    """
     mean_s = plan.stages[0].core_hours * _HOUR_S / max(1, plan.units)
-    units = Units(count=plan.units, mean_s=mean_s, longest_s=longest_s)
+    units = Units(count=plan.units, mean_s=mean_s, pieces=pieces[0], piece_s=pieces[1])
     found = simulate(units, Fleet(workers=workers))
     return FleetRow(
         workers=workers,

@@ -61,13 +61,17 @@ class Units:
         count: how many.
         mean_s: time of one, on one worker.
         spread: standard deviation of the logarithm of a unit's time; 0 is all alike.
-        longest_s: of one more unit: a video that is not split; 0 is none.
+        longest_s: of one more unit: a video that nothing can be sought in; 0 is none.
+        pieces: of one more video, which is cut in pieces after all units.
+        piece_s: time of a piece.
     """
 
     count: int
     mean_s: float
     spread: float = 0.6
     longest_s: float = 0.0
+    pieces: int = 0
+    piece_s: float = 0.0
 
     def takes(self, drawn: random.Random, workers: int) -> list[Take]:
         """Return the units in a random order, the last one of the list first.
@@ -81,6 +85,7 @@ class Units:
             found.append(Take(self._drawn_s(drawn, together), self.mean_s if together > 1 else math.inf))
         if self.longest_s:
             found.insert(drawn.randrange(len(found) + 1), Take(self.longest_s, math.inf))
+        found += [Take(self.piece_s, math.inf) for _ in range(self.pieces)]
         return found[::-1]
 
     def _drawn_s(self, drawn: random.Random, count: int) -> float:

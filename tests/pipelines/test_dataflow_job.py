@@ -210,9 +210,12 @@ def test_steps_run_in_the_image_and_scoring_alone_has_hints(submitted: Submitted
     graph = submitted.graph
     assert images_of(graph) == {IMAGE}
     names = {step.unique_name for step in graph.components.transforms.values()}
-    assert {"Ingest/WorkUnit", "Ingest/ScoreUnits/FinishScores", "Ingest/GroupRows/SpoolRows"} <= {
-        name.split("/ParDo")[0] for name in names
-    }
+    assert {
+        "Ingest/WorkUnits/WorkUnit",
+        "Ingest/WorkUnits/CutPiece",
+        "Ingest/ScoreUnits/FinishScores",
+        "Ingest/GroupRows/SpoolRows",
+    } <= {name.split("/ParDo")[0] for name in names}
     hints = hints_of(graph)
     assert set(hints) == {"Ingest/ScoreUnits/ScoreBatches/RunInference/BeamML_RunInference"}
     ram = {"beam:resources:min_ram_bytes:v1": b"16000000000"}

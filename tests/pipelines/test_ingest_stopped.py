@@ -149,7 +149,7 @@ def test_the_job_is_stopped_with_the_host_s_words(corpus: Path, tmp_path: Path) 
     with pytest.raises(IngestStopped) as stopped:
         build(config, tmp_path / "run", IN_PROCESS, watcher=Watcher(quiet=True))
     assert str(stopped.value) == TOLD
-    assert "while running 'Ingest/WorkUnit'" in str(stopped.value.__cause__)
+    assert "while running 'Ingest/WorkUnits/WorkUnit" in str(stopped.value.__cause__)
     assert not (tmp_path / "run" / "tmp" / "ingest-rows").exists(), "rows on their way are no litter of a failed run"
     with pytest.raises(StageNotReady):
         build(config, tmp_path / "run", IN_PROCESS, stages=("judge",), watcher=Watcher(quiet=True))

@@ -31,6 +31,8 @@ def test_one_long_video_is_the_end_of_it() -> None:
     plain = simulate(Units(**units), steady(100))
     long = simulate(Units(**units, longest_s=3_600.0), steady(100))
     assert plain.wall_s < 300 and 3_600 <= long.wall_s < 3_600 + plain.wall_s
+    pieces = simulate(Units(**units, pieces=6, piece_s=600.0), steady(100))
+    assert plain.wall_s + 550 <= pieces.wall_s <= plain.wall_s + 600, "what is cut in pieces after them ends sooner"
 
 
 def test_lost_workers_cost_their_unit_and_the_time_to_replace_them() -> None:
