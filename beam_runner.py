@@ -135,11 +135,11 @@ def _job_errors() -> tuple[type[Exception], ...]:
     """What stops a job that is to be run again; asked for only when something was raised."""
     from curation.store import StoreConflict, StoreDamage, StoreHeld
 
-    if "pipelines.stages" not in sys.modules:
+    if not {"pipelines.stages", "pipelines.ingest_stage"} & sys.modules.keys():
         return StoreConflict, StoreDamage, StoreHeld
     from curation.row_spool import RowsLostError
     from pipelines.flink import JobFailed
-    from pipelines.stages import IngestStopped
+    from pipelines.ingest_stage import IngestStopped
 
     return IngestStopped, JobFailed, RowsLostError, StoreConflict, StoreDamage, StoreHeld
 

@@ -37,9 +37,9 @@ from curation.unit_scoring import ensure_strips, finish_scores, unit_batches
 from deploy.flink.cluster import Cluster
 from pipelines.engine import TOOLS, EngineOptions
 from pipelines.ingest import run_ingest
+from pipelines.ingest_stage import ingest_job
 from pipelines.run_folder import open_run
 from pipelines.scoring import SharedScorer, load_scorer
-from pipelines.stages import ingest_job
 from pipelines.unit_workers import IngestJob, UnitWorker
 from schemas.corpus import CorpusConfig, load_corpus
 from schemas.records import Record, Reject

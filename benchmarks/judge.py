@@ -30,11 +30,12 @@ from benchmarks.judge_world import SCORER, WorldSize, make_run, world_config
 from benchmarks.memory import own_peak_bytes
 from curation.judging.tables import TABLES
 from pipelines.engine import EngineOptions
+from pipelines.finished import scored_units
 from pipelines.judge import partition_bits, run_judge, whole_tables
 from pipelines.judge_steps import JudgeJob
 from pipelines.run_folder import open_run
 from pipelines.scratch import read_tables
-from pipelines.stages import judge, scored_units
+from pipelines.stages import judge
 from pipelines.watching import Watcher
 
 SOURCES, TEXTS = 17, 3

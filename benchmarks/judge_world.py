@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from curation.scoring import AGGREGATIONS
 from curation.unit_parts import PART_SCHEMAS, SCORE_SCHEMAS
+from pipelines.finished import ingest_outputs
 from pipelines.run_folder import Run, open_run
-from pipelines.stages import ingest_outputs
 from schemas.arrow import table_bytes
 from schemas.canonical import sha256_hex
 from schemas.corpus import CorpusConfig

@@ -21,6 +21,7 @@ from curation.duplicates.perceptual import PerceptualOptions, Signatures, find_p
 from curation.media import CutClip, CutFailure, CutOutcome
 from curation.media.tasks import Span
 from curation.store import Store
+from curation.stores import is_bucket, open_store
 from schemas.canonical import digest_of
 from schemas.config_file import ConfigError
 from schemas.ids import clip_id
@@ -210,30 +211,47 @@ def joined(lists: Iterable[SuppressionList]) -> Suppressed:
     )
 
 
-def suppressed_of(store: Store, files: Iterable[Path]) -> Suppressed:
-    """Return what a run keeps out: its own takedowns' lists, and the files that its corpus names.
+def suppressed_of(store: Store, places: Iterable[str]) -> Suppressed:
+    """Return what a run keeps out: its own takedowns' lists, and those that its corpus names.
+
+    Args:
+        places: lists, or folders of them such as a run's `suppressed/`, on this machine or in a bucket.
 
     Raises:
-        ConfigError: one of them is no suppression list.
+        ConfigError: one of them is no suppression list, or cannot be read.
     """
     own = [(path, store.read(path)) for path in store.list(SUPPRESSED_FOLDER)]
-    given = [(str(path), _read(path)) for file in files for path in list_files(file)]
+    given = [told for place in places for told in _read(place)]
     return joined(_parsed(name, data) for name, data in (*own, *given))
 
 
-def list_files(path: Path) -> list[Path]:
-    """Return the lists that a path names: itself, or every `.json` in a folder such as a run's `suppressed/`."""
-    return sorted(path.glob("*.json")) if path.is_dir() else [path]
-
-
-def _read(path: Path) -> bytes:
+def _read(place: str) -> list[tuple[str, bytes]]:
+    """Return (name, content) of each list of a place."""
     try:
-        return path.read_bytes()
+        return _in_bucket(place) if is_bucket(place) else _in_folder(Path(place))
     except OSError as error:
         raise ConfigError(
-            f"suppress: {path} cannot be read ({error}); allowed: a suppression list; without it removed clips would "
-            "come back"
+            f"suppress: {place} cannot be read ({error}); allowed: a suppression list, or a folder of them; without it "
+            "removed clips would come back"
         ) from error
+
+
+def _in_folder(path: Path) -> list[tuple[str, bytes]]:
+    found = sorted(path.glob("*.json")) if path.is_dir() else [path]
+    return [(str(own), own.read_bytes()) for own in found]
+
+
+def _in_bucket(address: str) -> list[tuple[str, bytes]]:
+    """Raises FileNotFoundError where nothing lies: an empty folder and a slip of the pen look alike there."""
+    if address.endswith(".json"):
+        folder, _, name = address.rpartition("/")
+        return [(address, open_store(folder).read(name))]
+    folder, _, name = address.rstrip("/").rpartition("/")
+    store = open_store(folder)
+    found = [path for path in store.list(name) if path.endswith(".json")]
+    if not found:
+        raise FileNotFoundError(f"no list lies in {address}")
+    return [(f"{folder}/{path}", store.read(path)) for path in sorted(found)]
 
 
 def _parsed(name: str, data: bytes) -> SuppressionList:

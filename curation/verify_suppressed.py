@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from curation.store import Store
 from curation.suppression import names_for, suppressed_of
@@ -20,13 +19,13 @@ _OF_SAMPLES: dict[str, EntryKind] = {
 }
 
 
-def suppressed_problems(store: Store, commits: Sequence[UnitCommit], files: Sequence[Path]) -> Iterator[str]:
+def suppressed_problems(store: Store, commits: Sequence[UnitCommit], places: Sequence[str]) -> Iterator[str]:
     """Yield a line for each record and clip that a list names; lists hold digests, and so each is asked for.
 
     Args:
-        files: lists of other runs that the corpus names.
+        places: where lists of other runs lie that the corpus names.
     """
-    entries = suppressed_of(store, files).entries
+    entries = suppressed_of(store, places).entries
     for commit in commits if entries else ():
         for row in read_part(store, commit, "records"):
             named = {

@@ -13,9 +13,10 @@ from curation.verify import find_planted
 from dashboard import render_page
 from pipelines.base import open_bases
 from pipelines.engine import EngineOptions
+from pipelines.ingest_stage import BuildReport, ingest
 from pipelines.pages import page_facts
 from pipelines.run_folder import Run, only_build, open_run, read_run
-from pipelines.stages import BuildReport, ingest, judge, shard
+from pipelines.stages import judge, shard
 from pipelines.watching import Watcher
 from pipelines.world import planted_copies, render_sources
 from schemas.corpus import CorpusConfig

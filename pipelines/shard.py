@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
@@ -79,6 +80,48 @@ def pack(element: tuple[str, dict[str, Iterable[Any]]]) -> Iterator[tuple[PlaceK
         yield (row.tier, row.source, row.shape, row.shard_bucket), packed
 
 
+@dataclass(frozen=True, kw_only=True)
+class ShardJob:
+    """What goes into shards.
+
+    Attributes:
+        selection: paths of its parts.
+    """
+
+    config: CorpusConfig
+    units: ScoredUnits
+    selection: tuple[str, ...]
+
+
+class PlanShards(beam.PTransform):
+    """A judged run -> (place, its packed samples) of each shard."""
+
+    def __init__(self, job: ShardJob) -> None:
+        super().__init__()
+        self.job = job
+
+    def expand(self, pipeline: beam.Pipeline) -> beam.PCollection[tuple[PlaceKey, Iterable[PackedSample]]]:
+        """Wire the steps; rows are shuffled, and no media."""
+        units, moves = self.job.units, self.job.config.duplicates.move_texts
+        samples = (
+            pipeline
+            | "Units" >> beam.Create(units.names, reshuffle=True)
+            | "ReadWhole" >> beam.ParDo(ReadWhole(units, embeddings=self.job.config.shards.embeddings))
+        )
+        rows = (
+            pipeline
+            | "Parts" >> beam.Create(self.job.selection, reshuffle=True)
+            | "ReadSelection"
+            >> beam.ParDo(ReadSelection(units.root, move_texts=moves)).with_outputs("left_out", main="selected")
+        )
+        joined = {"samples": samples, "selection": rows.selected}
+        if moves:
+            left_out = {"samples": samples, "keeper": rows.left_out} | "JoinLeftOut" >> beam.CoGroupByKey()
+            joined["moved"] = left_out | "MoveTexts" >> beam.FlatMap(move_texts)
+        packed = joined | "Join" >> beam.CoGroupByKey() | "Pack" >> beam.FlatMap(pack)
+        return packed | "GroupByShard" >> beam.GroupByKey()
+
+
 class WriteShard(beam.DoFn):
     """(place, samples) -> one tar with its side-car, where the content is new; yields its facts."""
 
@@ -98,33 +141,14 @@ class WriteShard(beam.DoFn):
         yield shard_stem(self.corpus, place), facts
 
 
-def run_shard(
-    config: CorpusConfig, units: ScoredUnits, selection: list[str], engine: EngineOptions, folder: str
-) -> None:
+def run_shard(job: ShardJob, engine: EngineOptions, folder: str) -> None:
     """Run the job; afterwards the tars lie in the run, and `folder` holds the facts of each."""
-    root, moves = units.root, config.duplicates.move_texts
+    root = job.units.root
     with running(engine) as pipeline:
-        samples = (
-            pipeline
-            | "Units" >> beam.Create(units.names, reshuffle=True)
-            | "ReadWhole" >> beam.ParDo(ReadWhole(units, embeddings=config.shards.embeddings))
-        )
-        rows = (
-            pipeline
-            | "Parts" >> beam.Create(selection, reshuffle=True)
-            | "ReadSelection"
-            >> beam.ParDo(ReadSelection(root, move_texts=moves)).with_outputs("left_out", main="selected")
-        )
-        joined = {"samples": samples, "selection": rows.selected}
-        if moves:
-            left_out = {"samples": samples, "keeper": rows.left_out} | "JoinLeftOut" >> beam.CoGroupByKey()
-            joined["moved"] = left_out | "MoveTexts" >> beam.FlatMap(move_texts)
         _ = (
-            joined
-            | "Join" >> beam.CoGroupByKey()
-            | "Pack" >> beam.FlatMap(pack)
-            | "GroupByShard" >> beam.GroupByKey()
-            | "WriteShard" >> beam.ParDo(WriteShard(root, config.corpus))
+            pipeline
+            | "PlanShards" >> PlanShards(job)
+            | "WriteShard" >> beam.ParDo(WriteShard(root, job.config.corpus))
             | "NoteShards"
             >> beam.MapTuple(lambda stem, facts: write_scratch(root, folder, stem, facts.model_dump(mode="json")))
         )

@@ -16,9 +16,9 @@ from curation.sources import check_source
 from pipelines.dataflow import is_dataflow
 from pipelines.engine import EngineOptions, EngineOptionsError, open_pipeline
 from pipelines.ingest import add_ingest
+from pipelines.ingest_stage import SPOOLED, ingest_job
 from pipelines.inspecting import EXIT_DONE, Flags
 from pipelines.run_folder import only_build, open_run
-from pipelines.stages import SPOOLED, ingest_job
 from schemas.corpus import CorpusConfig, load_corpus
 from schemas.run import RunAddress
 

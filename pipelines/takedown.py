@@ -37,9 +37,10 @@ from curation.unit_parts import read_commit
 from curation.versions import drop_versions
 from pipelines.engine import EngineOptions
 from pipelines.finished import finished_ingest
+from pipelines.ingest_stage import ingest
 from pipelines.results import write_page
 from pipelines.run_folder import Run, only_build, open_run, read_run
-from pipelines.stages import ingest, judge, shard
+from pipelines.stages import judge, shard
 from pipelines.unit_workers import StoredUnits
 from pipelines.watching import Watcher
 from schemas.canonical import sha256_hex

@@ -248,8 +248,8 @@ class CorpusConfig(Strict):
     Attributes:
         base: an earlier build, `RUN@VERSION` (docs/duplicates.md): what is in its shards stays, and new clips that
             resemble it are left out.
-        suppress: suppression lists of other runs' takedowns, files or folders (docs/takedown.md): what they name is not
-            ingested. A run's own takedowns need no mention.
+        suppress: suppression lists of other runs' takedowns, files or folders, also in buckets (docs/takedown.md): what
+            they name is not ingested. A run's own takedowns need no mention.
         seed: of every choice that a source's reader makes by chance; now which captions a media pack swaps.
         long_video_s: a video of which more than this is to be cut is cut in pieces of about this, by several workers.
             It costs or saves time and changes no byte.
@@ -257,7 +257,7 @@ class CorpusConfig(Strict):
 
     corpus: str
     base: str | None = None
-    suppress: tuple[Path, ...] = ()
+    suppress: tuple[str, ...] = ()
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
     sources: tuple[SourceConfig, ...] = Field(min_length=1)
     fetch: FetchPolicy = FetchPolicy()
@@ -384,14 +384,16 @@ def _resolved_base(base: BaseVersion | None, folder: Path) -> str | None:
     return str(BaseVersion(resolve_path(folder, str(base.run)), base.version))
 
 
-def _resolved_list(path: Path, folder: Path) -> Path:
-    resolved = resolve_path(folder, str(path))
+def _resolved_list(path: str, folder: Path) -> str:
+    if is_url(path):
+        return path
+    resolved = resolve_path(folder, path)
     if not resolved.exists():
         raise ConfigError(
             f"suppress: {resolved} does not exist; allowed: a suppression list, or a folder of them such as a run's "
             "suppressed/; without it removed clips would come back"
         )
-    return resolved
+    return str(resolved)
 
 
 def _resolved_balance(balance: Balance | None, folder: Path) -> Balance | None:

@@ -19,8 +19,10 @@ from curation.unit_scoring import finish_scores, unit_batches
 from curation.unit_work import work_unit
 from curation.video_work import MediaTools
 from pipelines.engine import EngineOptions
+from pipelines.finished import ingest_outputs
+from pipelines.ingest_stage import drop_stale_units
 from pipelines.run_folder import Run, open_run
-from pipelines.stages import drop_stale_units, ingest_outputs, judge, shard
+from pipelines.stages import judge, shard
 from pipelines.unit_workers import StoredUnits
 from pipelines.watching import Watcher
 from schemas.corpus import CorpusConfig, load_corpus

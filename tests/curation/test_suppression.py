@@ -237,5 +237,5 @@ def ingest_with_fakes_under(folder: Path, file: Path) -> None:
 def test_lists_of_a_folder_are_all_asked(tmp_path: Path) -> None:
     for number in (1, 2):
         write_list(tmp_path / f"{number}.json", listed("record", str(number)))
-    found = suppressed_of(LocalStore(tmp_path / "run"), [tmp_path])
+    found = suppressed_of(LocalStore(tmp_path / "run"), [str(tmp_path)])
     assert found.entries == {listed("record", "1"), listed("record", "2")}

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from beam_runner import main
-from curation.store import Store
+from curation.store import LocalStore, Store
 from curation.stores import open_store
+from curation.unit_parts import read_commit
+from curation.unit_reading import read_part
 from schemas.run import BUILD_LOCK, RUN_JSON, UNCOUNTED
 from tests.bucket_servers import S3_KEYS, SECRET, environment, gs_server, s3_server
 from tests.builders import counted_digests
@@ -66,6 +68,19 @@ def digests(store: Store) -> dict[str, str]:
     return {path: hashlib.sha256(store.read(path)).hexdigest() for path in paths}
 
 
+def assert_kept_out_elsewhere(films: Path, run: Path, suppressed: str) -> None:
+    """A run of the same films in a folder keeps out what was taken down in a bucket."""
+    for place in (suppressed, f"{suppressed}/000001.json"):
+        corpus = write_corpus(films, suppress=[place])
+        assert main(["ingest", str(corpus), "--out", str(run), *FLAGS]) == 0
+        commits = [read_commit(LocalStore(run), path.stem) for path in (run / "units").iterdir()]
+        rejects = [row for own in commits if own for row in read_part(LocalStore(run), own, "rejects")]
+        assert "suppressed" in {row["reason"] for row in rejects}
+        assert main(["verify", str(run)]) == 0
+    video = hashlib.sha256((films / "stock" / "second.mp4").read_bytes()).hexdigest()
+    assert traces(run, [video]) == []
+
+
 @pytest.mark.parametrize("scheme", ["s3", "gs"])
 def test_a_bucket_holds_what_a_folder_does(
     scheme: str, films: Path, in_a_folder: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -107,6 +122,11 @@ def test_a_run_in_a_bucket_is_a_base_is_taken_down_from_and_trained_on(
         assert main(["verify", address]) == 0
         assert main(["handoff", address]) == 2
         assert "allowed: a run in a folder of this machine" in capsys.readouterr().err
+        assert_kept_out_elsewhere(films, tmp_path / "other", f"{address}/suppressed")
+        corpus = write_corpus(films, suppress=[f"{address}/supressed"])
+        assert main(["ingest", str(corpus), "--out", str(tmp_path / "third"), *FLAGS]) == 2
+        assert f"suppress: {address}/supressed cannot be read" in capsys.readouterr().err
+        write_corpus(films)
     video = hashlib.sha256((films / "stock" / "second.mp4").read_bytes()).hexdigest()
     held = tmp_path / "s3" / "corpora" / "films"
     assert traces(tmp_path / "s3" / "corpora" / "films-on-top", [video])

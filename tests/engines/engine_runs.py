@@ -55,12 +55,12 @@ def need(target: str, *names: str) -> None:
     pytest.skip(reason)
 
 
-def command(action: str, corpus: Path, out: Path, flags: tuple[str, ...]) -> list[str]:
+def command(action: str, corpus: Path, out: Path | str, flags: tuple[str, ...]) -> list[str]:
     """Return the command line of a job."""
     return [sys.executable, "-m", "beam_runner", action, str(corpus), "--out", str(out), "--", *flags]
 
 
-def start(action: str, corpus: Path, out: Path, flags: tuple[str, ...]) -> subprocess.Popen[str]:
+def start(action: str, corpus: Path, out: Path | str, flags: tuple[str, ...]) -> subprocess.Popen[str]:
     """Start a job in a session of its own; it hears interrupts even where a shell had them ignored."""
     return subprocess.Popen(
         command(action, corpus, out, flags),
@@ -88,7 +88,7 @@ def end(process: subprocess.Popen[str], within_s: float = BUILD_S) -> tuple[int,
     return process.returncode, said
 
 
-def finish(action: str, corpus: Path, out: Path, flags: tuple[str, ...], within_s: float = BUILD_S) -> str:
+def finish(action: str, corpus: Path, out: Path | str, flags: tuple[str, ...], within_s: float = BUILD_S) -> str:
     """Run a job to its good end; returns what it said."""
     code, said = end(start(action, corpus, out, flags), within_s)
     assert code == 0, said[-3000:]

@@ -9,13 +9,22 @@ from pathlib import Path
 
 import pytest
 
+from curation.progress import read_totals
 from deploy.flink.cluster import Cluster
 from tests.builders import counted_digests
+from tests.curation.media.make import write_test_video
 from tests.engines.engine_runs import ROOT, cluster_in, end, finish, heard_from_elsewhere, need, on, start, world_in
 
 PACK = ROOT.parent / "shared" / "realpack"
 THREADS = ("--direct_running_mode=multi_threading", "--direct_num_workers=2")
 ENGINES = ("processes", "prism", "flink local", "flink cluster")
+
+LONG = """
+corpus: long
+sources:
+  - {name: stock, origin: clean, format: csv, location: rows.csv, text_kinds: [caption], cutting: {no_span: windows,
+      window_s: 2, stride_s: 2}, licence: {name: CC0-1.0, basis: own, terms: made for a test}}
+"""
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(2400)]
 
@@ -71,6 +80,20 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     return Runs(ROOT / "examples" / "realpack.yaml", tmp_path_factory.mktemp("pack"))
 
 
+@pytest.fixture(scope="module")
+def long(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """A corpus whose long video is cut in pieces, and its digests where it is not."""
+    folder = tmp_path_factory.mktemp("long")
+    for name, seconds in (("long", 12), ("short", 2)):
+        write_test_video(folder / f"{name}.mp4", seconds=seconds)
+    (folder / "rows.csv").write_text("video,caption\nlong.mp4,a moving picture\nshort.mp4,one that moves\n")
+    whole, pieces = folder / "whole.yaml", folder / "pieces.yaml"
+    whole.write_text(LONG)
+    pieces.write_text(f"{LONG}long_video_s: 4\n")
+    finish("ingest", whole, folder / "run", THREADS)
+    return pieces, counted_digests(folder / "run")
+
+
 def counted(digests: dict[str, str]) -> set[str]:
     """Return the kinds of files among digests."""
     return {name.split("/")[0] for name in digests}
@@ -94,6 +117,17 @@ def test_the_same_videos_give_the_same_bytes(flags: tuple[str, ...], world: Runs
     finish("ingest", world.corpus, out, flags)
     assert counted_digests(out) == world.ingest_digests
     assert {"media", "samples", "scores", "embeddings", "units"} <= counted(world.ingest_digests)
+
+
+@pytest.mark.parametrize("flags", ENGINES, indirect=True)
+def test_a_long_video_in_pieces_gives_the_bytes_of_one_go(
+    flags: tuple[str, ...], long: tuple[Path, dict[str, str]], tmp_path: Path
+) -> None:
+    corpus, digests = long
+    out = tmp_path / "run"
+    finish("ingest", corpus, out, flags)
+    assert counted_digests(out) == digests
+    assert read_totals(out, "ingest")["piece"]["events"] == 4, "opened, and cut in three"
 
 
 def test_a_cluster_at_work_is_heard_on_this_machine_only(cluster: Cluster, world: Runs, tmp_path: Path) -> None:

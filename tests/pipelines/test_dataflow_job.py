@@ -22,8 +22,8 @@ from deploy.dataflow.launch import launch
 from pipelines.build import build
 from pipelines.engine import EngineOptions, EngineOptionsError, running
 from pipelines.ingest import run_ingest
+from pipelines.ingest_stage import ingest_job
 from pipelines.run_folder import open_run
-from pipelines.stages import ingest_job
 from pipelines.submitting import submit
 from pipelines.unit_workers import IngestJob
 from pipelines.watching import Watcher

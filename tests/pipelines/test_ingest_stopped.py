@@ -18,8 +18,9 @@ from beam_runner import main
 from curation.fetching import HostBrokenError, Reach
 from curation.unit_reading import count_rejects
 from pipelines.build import build
+from pipelines.finished import StageNotReady, scored_units
+from pipelines.ingest_stage import IngestStopped, ingest_job
 from pipelines.run_folder import Run, open_run
-from pipelines.stages import IngestStopped, StageNotReady, ingest_job, scored_units
 from pipelines.unit_workers import UnitWorker
 from pipelines.watching import Watcher
 from schemas.corpus import load_corpus

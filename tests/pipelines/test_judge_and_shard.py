@@ -16,8 +16,9 @@ from curation.verify import verify_run
 from curation.verify_report import VerifyReport
 from curation.verify_shards import verify_shards
 from pipelines.engine import EngineOptions
+from pipelines.finished import StageNotReady
 from pipelines.run_folder import Run, open_run
-from pipelines.stages import StageNotReady, judge, shard
+from pipelines.stages import judge, shard
 from pipelines.watching import Watcher
 from schemas.arrow import EMBEDDINGS, SELECTION, read_rows
 from schemas.duplicates import DuplicatePolicy, ExactOptions

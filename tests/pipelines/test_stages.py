@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from curation.row_spool import RowsLostError
-from pipelines.stages import check_rows
+from pipelines.ingest_stage import check_rows
 from schemas.units import UnitCommit
 from tests.builders import ingest_with_fakes, write_corpus
 

@@ -7,8 +7,8 @@ import pytest
 from benchmarks.judge_world import SCORER, WorldSize, make_run, world_config
 from curation.judging.rows import PartOutOfOrder, group_units, read_columns, read_group
 from curation.unit_reading import read_part
+from pipelines.finished import scored_units
 from pipelines.run_folder import Run
-from pipelines.stages import scored_units
 from schemas.arrow import REJECTS, SCORES, parquet_bytes, read_rows
 from schemas.statistics import LedgerCounts
 from schemas.units import PartFacts, UnitCommit
