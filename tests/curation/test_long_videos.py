@@ -17,6 +17,7 @@ from curation.seen_files import changed_files, look_at, remember
 from curation.store import LocalStore
 from curation.unit_media import media_work
 from curation.unit_plan import UnitInput, UnitPlan, ingest_facts, plan_unit
+from curation.unit_work import work_unit
 from curation.video_work import MediaTools, clips_of
 from schemas.corpus import load_corpus
 from schemas.media import Cutting
@@ -228,6 +229,25 @@ def test_an_ingest_that_stopped_goes_on_with_the_pieces_that_are_cut(work: Work)
     work.cut(again)
     assert cutter.cut_spans[1:] == [pieces[1].asked], "opened once more, and one piece cut"
     media_work(work.plan, replace(work.tools, hold_over_us=4 * S)), "nothing is left to wait for"
+
+
+def test_pieces_of_another_length_are_other_pieces(work: Work, tmp_path: Path) -> None:
+    work.cut(work.hold(4 * S)[:1])
+    work.cut(work.hold(3 * S))
+    assert work.clips() == work_on(tmp_path, "other", [*FOUR, (9 * S, 10 * S)]).clips()
+
+
+def test_a_unit_whose_file_changed_finds_its_new_pieces(work: Work, tmp_path: Path) -> None:
+    before = work_unit(work.plan, work.tools)
+    (tmp_path / "long.mp4").write_bytes(b"another film")
+    with pytest.raises(VideosHeldError) as held:
+        work_unit(work.plan, replace(work.tools, hold_over_us=4 * S))
+    work.cut(held.value.pieces)
+    cutter = work.tools.cut
+    assert isinstance(cutter, HoldingCutter)
+    cutter.cut_paths.clear()
+    assert work_unit(work.plan, work.tools).clips_sha256 != before.clips_sha256
+    assert cutter.cut_paths == []
 
 
 def test_a_clip_that_is_gone_is_cut_again(work: Work) -> None:

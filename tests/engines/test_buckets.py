@@ -37,7 +37,7 @@ def ask(cluster: Cluster, path: str) -> dict:
 
 
 def test_a_bucket_holds_what_a_folder_does_and_flink_shows_no_key(tmp_path: Path) -> None:
-    corpus = world_in(tmp_path / "in", clips=24)
+    corpus = world_in(tmp_path / "in")
     finish("build", corpus, tmp_path / "run", THREADS)
     (tmp_path / "s3").mkdir()
     with (
