@@ -28,7 +28,6 @@ TOKENIZER = "tokenizer.json"
 FOLDER = "checkpoints"
 NAME = re.compile(r"step-(\d{8})")
 KEPT = 2
-_MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 class CheckpointFacts(Strict):
@@ -103,19 +102,21 @@ def write_checkpoint(
 def _moments(trained: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
     found = {}
     for name, parameter in trained.named_parameters():
-        for moment in _MOMENTS:
-            if parameter in optimiser.state:
-                found[f"{name}/{moment}"] = optimiser.state[parameter][moment].detach().contiguous()
+        for moment, value in optimiser.state.get(parameter, {}).items():
+            found[f"{name}/{moment}"] = value.detach().contiguous()
     return found
 
 
 def restore(checkpoint: Checkpoint, trained: nn.Module, optimiser: torch.optim.Optimizer) -> None:
     """Bring weights and optimiser to where a checkpoint left them."""
     trained.load_state_dict(checkpoint.weights())
-    moments = load_file(checkpoint.folder / OPTIMISER)
+    moments: dict[str, dict[str, Tensor]] = {}
+    for path, value in load_file(checkpoint.folder / OPTIMISER).items():
+        name, moment = path.rsplit("/", 1)
+        moments.setdefault(name, {})[moment] = value
     for name, parameter in trained.named_parameters():
-        if f"{name}/step" in moments:
-            optimiser.state[parameter] = {moment: moments[f"{name}/{moment}"] for moment in _MOMENTS}
+        if name in moments:
+            optimiser.state[parameter] = moments[name]
 
 
 def _folders(parent: Path) -> list[Path]:

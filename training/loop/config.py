@@ -1,13 +1,15 @@
 """`CONFIG.yaml` of `clipstrata train` as a model: one file per stage. Paths in it are relative to the file.
 
-docs/training.md lists every key.
+docs/training.md lists every key. A training keeps its config in its folder, which is then enough to go on.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from schemas.config_file import ConfigError, Strict, load_yaml, resolve_path
@@ -17,6 +19,7 @@ from training.model import EncoderConfig, TextConfig
 from training.objectives.decoders import DecoderConfig
 
 GUIDE = "docs/training.md"
+CONFIG_YAML = "config.yaml"
 Count = Annotated[int, Field(ge=1)]
 Part = Annotated[float, Field(ge=1e-6, le=1e6)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -32,21 +35,26 @@ DECODERS = {
 
 
 class OptimiserConfig(Strict):
-    """AdamW with a warm-up and a fall of the learning rate.
+    """The optimiser, with a warm-up and a fall of the learning rate.
 
     Attributes:
+        kind: `adamw`, or `adafactor` as in the paper: it keeps a number per row and per column of a matrix in place
+            of two per weight. Its rate is in units of each tensor's root mean square, at most 1 / sqrt(step).
         peak_lr: reached after `warmup_steps`, linearly.
         final_lr: reached at the last step.
         fall: the curve from peak to final; the paper falls linearly in stage 1, along a cosine in stage 2.
         weight_decay: of matrices; norms, biases, tables of positions and the temperature have none.
+        beta1, beta2: of AdamW; Adafactor has no momentum, and its decay follows the step.
         clip_norm: gradients are scaled down to this norm.
     """
 
+    kind: Literal["adamw", "adafactor"] = "adamw"
     peak_lr: Annotated[float, Field(gt=0)]
     final_lr: Annotated[float, Field(ge=0)] = 0.0
     warmup_steps: Annotated[int, Field(ge=0)] = 0
     fall: Literal["linear", "cosine"] = "cosine"
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
     beta2: Annotated[float, Field(gt=0, lt=1)] = 0.98
     clip_norm: Annotated[float, Field(gt=0)] = 1.0
 
@@ -54,6 +62,9 @@ class OptimiserConfig(Strict):
     def _ordered(self) -> OptimiserConfig:
         if self.final_lr > self.peak_lr:
             raise ValueError(f"final_lr is {self.final_lr} and peak_lr {self.peak_lr}; allowed: final_lr <= peak_lr")
+        unused = sorted({"beta1", "beta2"} & self.model_fields_set)
+        if self.kind == "adafactor" and unused:
+            raise ValueError(f"{', '.join(unused)} is of adamw and kind is adafactor; remove it, or take adamw")
         return self
 
 
@@ -156,12 +167,15 @@ def load_train_config(path: Path, run: Path | None = None) -> TrainConfig:
     """Read a training config and resolve its paths against its folder.
 
     Args:
+        path: the file, or the folder of a training, which keeps its config.
         run: a run folder that stands in for the file's own.
 
     Raises:
         ConfigError: the file cannot be read, or holds a key or value that is not allowed.
     """
     what = "training config"
+    if path.is_dir():
+        path = _kept_config(path)
     stage = load_yaml(path, _Stage, what=what, guide=GUIDE).stage
     model: type[StageOneConfig] | type[StageTwoConfig] = StageOneConfig if stage == 1 else StageTwoConfig
     config = load_yaml(path, model, what=what, guide=GUIDE)
@@ -177,6 +191,36 @@ def load_train_config(path: Path, run: Path | None = None) -> TrainConfig:
     else:
         _need_local_folders(resolved, f"{what} {path}")
     return resolved
+
+
+def _kept_config(folder: Path) -> Path:
+    path = folder / CONFIG_YAML
+    if not path.is_file():
+        raise ConfigError(
+            f"{folder}: holds no {CONFIG_YAML}; allowed: a config's file, or the folder of a training that was begun; "
+            "give the file"
+        )
+    return path
+
+
+def config_to_keep(config: TrainConfig) -> bytes:
+    """Return a config as its training's folder keeps it: read from there, it is the same config.
+
+    Where the folder lies in the run, what lies in the run too is written relative to it: a run can be moved.
+    """
+    folder = config.folder.resolve()
+    keys = config.model_dump(mode="json", exclude_unset=True)
+    for name in ("run", "teacher"):
+        if keys.get(name) is not None and "://" not in keys[name]:
+            keys[name] = _seen_from(folder, Path(keys[name]).resolve(), Path(config.run).resolve())
+    if keys.get("out") is not None:
+        keys["out"] = "."
+    return yaml.safe_dump(keys, sort_keys=True).encode()
+
+
+def _seen_from(folder: Path, path: Path, run: Path) -> str:
+    inside = folder.is_relative_to(run) and path.is_relative_to(run)
+    return os.path.relpath(path, folder) if inside else str(path)
 
 
 def _resolved(folder: Path, text: str) -> str:

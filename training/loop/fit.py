@@ -17,7 +17,7 @@ from schemas.canonical import canonical_json
 from training.data import ClipBatch
 from training.loop.checkpoints import newest_checkpoint, restore, write_checkpoint
 from training.loop.config import TrainConfig
-from training.loop.interrupts import held_interrupts
+from training.loop.interrupts import held_interrupts, raise_for
 from training.loop.metrics import MetricsLog
 from training.loop.optimiser import learning_rate, new_optimiser
 from training.loop.precision import Precision
@@ -52,6 +52,7 @@ def fit(job: Fit, display: Display) -> None:
     Raises:
         TrainingStopped: a loss or a gradient is not finite. The newest checkpoint is from before it.
         KeyboardInterrupt: Ctrl-C. The step under way is finished and has a checkpoint.
+        TrainingPaused: SIGTERM; the same, and the exit code is 0.
     """
     config = job.config
     folder = config.folder
@@ -69,7 +70,7 @@ def fit(job: Fit, display: Display) -> None:
                 log.flush()
                 _checkpoint(job, optimiser, step + 1)
             if stop:
-                raise KeyboardInterrupt
+                raise_for(stop)
 
 
 def _rate(line: Mapping[str, Any], config: TrainConfig) -> float:

@@ -9,8 +9,6 @@ from torch import nn
 
 from training.loop.config import OptimiserConfig
 
-BETA1 = 0.9
-
 
 def learning_rate(step: int, steps: int, config: OptimiserConfig) -> float:
     """Return the learning rate of a step, counted from 0, of `steps` in all: up linearly, then down to the final one.
@@ -32,18 +30,16 @@ def decays(name: str, parameter: nn.Parameter) -> bool:
     return parameter.squeeze().dim() >= 2 and "position_embedding" not in name
 
 
-def new_optimiser(trained: nn.Module, config: OptimiserConfig) -> torch.optim.AdamW:
-    """Return AdamW over everything in `trained` that wants a gradient, in two groups: with weight decay and without."""
+def new_optimiser(trained: nn.Module, config: OptimiserConfig) -> torch.optim.Optimizer:
+    """Return the optimiser of all in `trained` that wants a gradient, in two groups: with weight decay and without."""
     groups: dict[bool, list[nn.Parameter]] = {True: [], False: []}
     for name, parameter in trained.named_parameters():
         if parameter.requires_grad:
             groups[decays(name, parameter)].append(parameter)
-    return torch.optim.AdamW(
-        [
-            {"params": groups[True], "weight_decay": config.weight_decay},
-            {"params": groups[False], "weight_decay": 0.0},
-        ],
-        lr=config.peak_lr,
-        betas=(BETA1, config.beta2),
-        fused=True,
-    )
+    both = [
+        {"params": groups[True], "weight_decay": config.weight_decay},
+        {"params": groups[False], "weight_decay": 0.0},
+    ]
+    if config.kind == "adafactor":
+        return torch.optim.Adafactor(both, lr=config.peak_lr)
+    return torch.optim.AdamW(both, lr=config.peak_lr, betas=(config.beta1, config.beta2), fused=True)

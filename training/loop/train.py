@@ -28,7 +28,7 @@ from training.data import (
 from training.data.batches import DRAWING_RULE
 from training.data.tokens import TextTokenizer, learn_tokenizer, load_tokenizer
 from training.loop.checkpoints import TOKENIZER, newest_checkpoint
-from training.loop.config import DECODERS, ENCODERS, TEXTS, StageOneConfig, TrainConfig
+from training.loop.config import CONFIG_YAML, DECODERS, ENCODERS, TEXTS, StageOneConfig, TrainConfig, config_to_keep
 from training.loop.files import write_whole
 from training.loop.fit import Fit, fit
 from training.loop.metrics import loss_curve, read_metrics, samples_by_source
@@ -73,6 +73,8 @@ def train(config: TrainConfig, new_display: NewDisplay = new_display) -> Trainin
     finished = read_summary(config.folder)
     if finished is not None and _is_finished(start):
         return finished
+    config.folder.mkdir(parents=True, exist_ok=True)
+    write_whole(config.folder / CONFIG_YAML, config_to_keep(config))
     cache = _decoded(start, new_display)
     plan = plan_batches(cache.samples, _batch_options(config))
     job = _job(start, cache, plan)

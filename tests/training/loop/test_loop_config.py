@@ -9,7 +9,7 @@ import yaml
 
 from schemas.config_file import ConfigError
 from training.loop import load_train_config
-from training.loop.config import OptimiserConfig
+from training.loop.config import CONFIG_YAML, OptimiserConfig, config_to_keep
 from training.loop.optimiser import learning_rate
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -43,6 +43,38 @@ def test_a_mixture_is_parts_in_any_unit(tmp_path: Path) -> None:
     assert found.parts == {"stock": 250_000, "crawl": 3_000_000}
 
 
+KEPT = {
+    "in the run": ({}, "models/stage1", {"run": "../.."}),
+    "elsewhere": ({"out": "models"}, "../models", {"run": "{run}", "out": "."}),
+    "stage 2 of a teacher beside it": (
+        {"stage": 2, "teacher": "run/models/other"},
+        "models/stage2",
+        {"run": "../..", "teacher": "../other"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", KEPT)
+def test_a_folder_keeps_its_config_which_reads_as_the_same(case: str, tmp_path: Path) -> None:
+    changes, folder, paths = KEPT[case]
+    config = load_train_config(write(tmp_path, **changes))
+    run = tmp_path / "run"
+    assert config.folder == (run / folder).resolve()
+    config.folder.mkdir(parents=True)
+    (config.folder / CONFIG_YAML).write_bytes(config_to_keep(config))
+    written = yaml.safe_load((config.folder / CONFIG_YAML).read_text())
+    said = {name: written[name] for name in ("run", "out", "teacher") if name in written}
+    assert said == {name: text.format(run=run) for name, text in paths.items()}
+    assert load_train_config(config.folder) == config
+
+
+def test_a_folder_without_a_config_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigError, match=r"holds no config\.yaml; allowed: a config's file, or the folder of a training"
+    ):
+        load_train_config(tmp_path)
+
+
 WRONG = {
     "a mixture of nothing": ({"mixture": {}}, "mixture: Dictionary should have at least 1 item"),
     "a part of nothing": ({"mixture": {"stock": 0}}, "mixture.stock: Input should be greater than or equal to"),
@@ -57,6 +89,10 @@ WRONG = {
     "rates the wrong way round": (
         {"optimiser": {"peak_lr": 0.1, "final_lr": 0.2}},
         "final_lr is 0.2 and peak_lr 0.1; allowed: final_lr <= peak_lr",
+    ),
+    "momentum for Adafactor": (
+        {"optimiser": {"peak_lr": 0.1, "kind": "adafactor", "beta1": 0.9}},
+        "beta1 is of adamw and kind is adafactor; remove it, or take adamw",
     ),
     "a run that is not there": ({"run": "nowhere"}, "no such folder; allowed: a run with shards"),
 }

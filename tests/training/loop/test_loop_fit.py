@@ -73,15 +73,15 @@ class FallsApart(Square):
 
 
 class Interrupted(Square):
-    """Somebody presses Ctrl-C while a step is under way, once or more often."""
+    """A signal comes while a step is under way, once or more often: Ctrl-C unless another is said."""
 
-    def __init__(self, step: int, presses: int = 1) -> None:
+    def __init__(self, step: int, presses: int = 1, number: signal.Signals = signal.SIGINT) -> None:
         super().__init__()
-        self._step, self._presses = step, presses
+        self._step, self._presses, self._number = step, presses, number
 
     def loss(self, batch: ClipBatch, generator: torch.Generator) -> StepLoss:
         for _ in range(self._presses if batch.step == self._step else 0):
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(self._number)
         return super().loss(batch, generator)
 
 
@@ -150,6 +150,30 @@ def test_ctrl_c_twice_stops_at_once(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         fit(job(tmp_path, Interrupted(step=1, presses=2), checkpoint_every=100), NoDisplay())
     assert checkpoints(tmp_path) == []
+
+
+def test_sigterm_finishes_the_step_keeps_it_and_ends_with_code_0(tmp_path: Path) -> None:
+    whole, handler = Square(), signal.getsignal(signal.SIGTERM)
+    fit(job(tmp_path / "whole", whole, checkpoint_every=100), NoDisplay())
+    with pytest.raises(SystemExit) as caught:
+        fit(job(tmp_path / "cut", Interrupted(1, number=signal.SIGTERM), checkpoint_every=100), NoDisplay())
+    assert caught.value.code == 0
+    assert signal.getsignal(signal.SIGTERM) is handler
+    assert checkpoints(tmp_path / "cut") == ["step-00000002"]
+    rest = Square()
+    fit(job(tmp_path / "cut", rest, checkpoint_every=100), NoDisplay())
+    assert rest.after == whole.after[2:]
+
+
+def test_a_signal_that_is_ignored_stays_ignored(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        objective = Interrupted(1, number=signal.SIGTERM)
+        fit(job(tmp_path, objective), NoDisplay())
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert len(objective.after) == 4
 
 
 def test_a_training_in_another_thread_holds_no_signals(tmp_path: Path) -> None:

@@ -16,8 +16,17 @@ from curation.store import LocalStore
 from schemas.config_file import ConfigError
 from tests.training.loop.loop_builders import RATE, silent, stage_one, stage_two
 from training.data import ManifestRefused, manifest_digest, read_run_manifest
-from training.loop import OtherTraining, TrainingStopped, open_stage_one, open_stage_two, read_summary, train
+from training.loop import (
+    OtherTraining,
+    TrainingStopped,
+    load_train_config,
+    open_stage_one,
+    open_stage_two,
+    read_summary,
+    train,
+)
 from training.loop.checkpoints import FOLDER, newest_checkpoint
+from training.loop.config import OptimiserConfig
 from training.loop.metrics import read_metrics
 
 TIMES = {"wait_s", "step_s"}
@@ -72,6 +81,26 @@ def test_an_interrupted_training_ends_at_the_same_bits(world_run: Path, first: P
     assert open_stage_one(config.folder).weights_sha256 == open_stage_one(first).weights_sha256
 
 
+def test_the_folder_alone_is_enough_to_go_on(world_run: Path, first: Path, tmp_path: Path) -> None:
+    config = stage_one(world_run, tmp_path / "cut")
+    with pytest.raises(Stop):
+        train(config, lambda title: StopsAt(3))
+    train(load_train_config(config.folder), silent)
+    assert curve(config.folder) == curve(first)
+    assert open_stage_one(config.folder).weights_sha256 == open_stage_one(first).weights_sha256
+
+
+def test_adafactor_goes_on_at_the_same_bits(world_run: Path, tmp_path: Path) -> None:
+    rate = OptimiserConfig(kind="adafactor", peak_lr=1e-2)
+    train(stage_one(world_run, tmp_path / "whole", optimiser=rate), silent)
+    config = stage_one(world_run, tmp_path / "cut", optimiser=rate)
+    with pytest.raises(Stop):
+        train(config, lambda title: StopsAt(3))
+    train(config, silent)
+    assert curve(config.folder) == curve(tmp_path / "whole")
+    assert open_stage_one(config.folder).weights_sha256 == open_stage_one(tmp_path / "whole").weights_sha256
+
+
 def test_stage_two_learns_from_it_resumes_and_repeats(world_run: Path, first: Path, tmp_path: Path) -> None:
     summary = train(stage_two(world_run, tmp_path / "a", first), silent)
     train(stage_two(world_run, tmp_path / "b", first), silent)
@@ -98,7 +127,13 @@ def test_checkpoints_state_the_manifest_and_only_the_newest_stay(world_run: Path
     newest = newest_checkpoint(first)
     assert newest is not None
     assert newest.facts.identity["manifest_sha256"] == manifest_digest(read_run_manifest(world_run))
-    assert sorted(path.name for path in first.iterdir()) == [FOLDER, "metrics.jsonl", "summary.json", "tensorboard"]
+    assert sorted(path.name for path in first.iterdir()) == [
+        FOLDER,
+        "config.yaml",
+        "metrics.jsonl",
+        "summary.json",
+        "tensorboard",
+    ]
 
 
 def test_tensorboard_shows_what_the_metrics_say(first: Path) -> None:
