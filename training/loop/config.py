@@ -5,9 +5,11 @@ docs/training.md lists every key. A training keeps its config in its folder, whi
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -20,6 +22,7 @@ from training.objectives.decoders import DecoderConfig
 
 GUIDE = "docs/training.md"
 CONFIG_YAML = "config.yaml"
+DURATIONS = ("steps", "samples", "epochs")
 Count = Annotated[int, Field(ge=1)]
 Part = Annotated[float, Field(ge=1e-6, le=1e6)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -41,27 +44,31 @@ class OptimiserConfig(Strict):
         kind: `adamw`, or `adafactor` as in the paper: it keeps a number per row and per column of a matrix in place
             of two per weight. Its rate is in units of each tensor's root mean square, at most 1 / sqrt(step).
         peak_lr: reached after `warmup_steps`, linearly.
-        final_lr: reached at the last step.
-        fall: the curve from peak to final; the paper falls linearly in stage 1, along a cosine in stage 2.
+        final_lr: reached at the last step, by `linear` and `cosine`.
+        fall: the curve after the warm-up. `linear` and `cosine` end at final_lr with the last step (the paper falls
+            linearly in stage 1, along a cosine in stage 2); `constant` stays; `inverse_sqrt` is peak_lr times
+            sqrt((warmup_steps + 1) / (step + 1)), which does not hang on how many steps there are.
         weight_decay: of matrices; norms, biases, tables of positions and the temperature have none.
         beta1, beta2: of AdamW; Adafactor has no momentum, and its decay follows the step.
-        clip_norm: gradients are scaled down to this norm.
+        clip_norm: gradients are scaled down to this norm; None leaves them as they are.
     """
 
     kind: Literal["adamw", "adafactor"] = "adamw"
     peak_lr: Annotated[float, Field(gt=0)]
     final_lr: Annotated[float, Field(ge=0)] = 0.0
     warmup_steps: Annotated[int, Field(ge=0)] = 0
-    fall: Literal["linear", "cosine"] = "cosine"
+    fall: Literal["linear", "cosine", "constant", "inverse_sqrt"] = "cosine"
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
     beta2: Annotated[float, Field(gt=0, lt=1)] = 0.98
-    clip_norm: Annotated[float, Field(gt=0)] = 1.0
+    clip_norm: Annotated[float, Field(gt=0)] | None = 1.0
 
     @model_validator(mode="after")
     def _ordered(self) -> OptimiserConfig:
         if self.final_lr > self.peak_lr:
             raise ValueError(f"final_lr is {self.final_lr} and peak_lr {self.peak_lr}; allowed: final_lr <= peak_lr")
+        if self.fall in ("constant", "inverse_sqrt") and self.final_lr:
+            raise ValueError(f"final_lr is of linear and cosine and fall is {self.fall}; remove final_lr")
         unused = sorted({"beta1", "beta2"} & self.model_fields_set)
         if self.kind == "adafactor" and unused:
             raise ValueError(f"{', '.join(unused)} is of adamw and kind is adafactor; remove it, or take adamw")
@@ -79,6 +86,10 @@ class _StageConfig(Strict):
         small_sources: what becomes of a source with fewer samples than a batch.
         mixture: source -> its part of the steps; sources that it does not name are left out. None takes the sums of the
             samples' weights.
+        steps, samples, epochs: how long; exactly one of them. Samples and epochs are rounded up to whole steps. An
+            epoch is as many draws as there are samples to draw, whatever their weights.
+        ema_decay: a running mean of the weights is kept beside them and is what is exported, evaluated and taught from;
+            its decay is at most this, and (1 + step) / (10 + step) in the beginning. None keeps none.
         precision: what matrices are multiplied in; `auto` is bfloat16 where the processor has instructions for it.
             Weights, norms, softmax and losses are float32 in any case.
         checkpoint_every: steps between checkpoints; one is written after the last step too.
@@ -94,11 +105,47 @@ class _StageConfig(Strict):
     mixture: dict[str, Part] | None = Field(default=None, min_length=1)
     seed: int = 0
     batch_size: Count
-    steps: Count
+    steps: Count | None = None
+    samples: Count | None = None
+    epochs: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
     checkpoint_every: Count = 100
     threads: Count | None = None
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     optimiser: OptimiserConfig
+
+    @model_validator(mode="after")
+    def _one_duration(self) -> Self:
+        given = [name for name in DURATIONS if getattr(self, name) is not None]
+        if len(given) != 1:
+            said = " and ".join(given) or "nothing"
+            raise ValueError(f"{said} says how long; allowed: exactly one of {', '.join(DURATIONS)}; give one")
+        return self
+
+    @property
+    def step_count(self) -> int:
+        """How many steps there are.
+
+        Raises:
+            ValueError: the duration is in epochs, and nobody said yet how many samples one has (`in_steps`).
+        """
+        if self.steps is not None:
+            return self.steps
+        if self.samples is None:
+            raise ValueError(f"epochs is {self.epochs}; its steps hang on the shards; ask for `in_steps` first")
+        return -(-self.samples // self.batch_size)
+
+    def in_steps(self, epoch_samples: Callable[[], int]) -> Self:
+        """Return the same config with its duration in steps alone.
+
+        Args:
+            epoch_samples: tells how many samples there are to draw; asked only where the duration is in epochs.
+        """
+        if self.epochs is None:
+            steps = self.step_count
+        else:
+            steps = max(1, math.ceil(self.epochs * epoch_samples() / self.batch_size))
+        return self.model_copy(update={"steps": steps, "samples": None, "epochs": None})
 
     @property
     def parts(self) -> dict[str, int] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from torch import nn
 from curation.displays import Display
 from schemas.canonical import canonical_json
 from training.data import ClipBatch
+from training.loop.average import RunningMean
 from training.loop.checkpoints import newest_checkpoint, restore, write_checkpoint
 from training.loop.config import TrainConfig
 from training.loop.interrupts import held_interrupts, raise_for
@@ -55,20 +57,19 @@ def fit(job: Fit, display: Display) -> None:
         TrainingPaused: SIGTERM; the same, and the exit code is 0.
     """
     config = job.config
-    folder = config.folder
-    folder.mkdir(parents=True, exist_ok=True)
-    optimiser = new_optimiser(job.objective.trained, config.optimiser)
-    first = _resume(job, folder, optimiser)
+    config.folder.mkdir(parents=True, exist_ok=True)
+    state = _State(job)
+    first = state.resume()
     job.objective.trained.train()
-    with MetricsLog(folder, first) as log, held_interrupts() as interrupted:
-        for step in range(first, config.steps):
-            line = _step(job, optimiser, step)
+    with MetricsLog(config.folder, first) as log, held_interrupts() as interrupted:
+        for step in range(first, config.step_count):
+            line = _step(job, state, step)
             log.write(line)
-            display.show(step + 1, config.steps, f"loss {line['loss']:.3f}, {_rate(line, config):.0f} clips/s")
+            display.show(step + 1, config.step_count, f"loss {line['loss']:.3f}, {_rate(line, config):.0f} clips/s")
             stop = interrupted()
-            if stop or (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
+            if stop or (step + 1) % config.checkpoint_every == 0 or step + 1 == config.step_count:
                 log.flush()
-                _checkpoint(job, optimiser, step + 1)
+                state.keep(step + 1)
             if stop:
                 raise_for(stop)
 
@@ -77,17 +78,33 @@ def _rate(line: Mapping[str, Any], config: TrainConfig) -> float:
     return config.batch_size / max(1e-9, float(line["step_s"]))
 
 
-def _resume(job: Fit, folder: Path, optimiser: torch.optim.Optimizer) -> int:
-    found = newest_checkpoint(folder)
-    if found is None:
-        return 0
-    restore(found, job.objective.trained, optimiser)
-    return found.facts.step
+class _State:
+    """What steps change, and checkpoints keep."""
 
+    def __init__(self, job: Fit) -> None:
+        self._job = job
+        config, trained = job.config, job.objective.trained
+        self.optimiser = new_optimiser(trained, config.optimiser)
+        self.average = None if config.ema_decay is None else RunningMean(trained, config.ema_decay)
 
-def _checkpoint(job: Fit, optimiser: torch.optim.Optimizer, step: int) -> None:
-    facts = {"stage": job.config.stage, "step": step, "identity": dict(job.identity)}
-    write_checkpoint(job.config.folder, facts, job.objective.trained, optimiser, job.extra)
+    def resume(self) -> int:
+        """Go to the newest checkpoint; return how many steps are done."""
+        found = newest_checkpoint(self._job.config.folder)
+        if found is None:
+            return 0
+        restore(found, self._job.objective.trained, self.optimiser)
+        kept = found.average()
+        if self.average is not None and kept is not None:
+            self.average.load(kept)
+        return found.facts.step
+
+    def keep(self, step: int) -> None:
+        """Write the checkpoint of `step` steps done."""
+        job = self._job
+        facts = {"stage": job.config.stage, "step": step, "identity": dict(job.identity)}
+        write_checkpoint(
+            job.config.folder, facts, job.objective.trained, self.optimiser, job.extra, average=self.average
+        )
 
 
 def step_generator(seed: int, stage: int, step: int) -> torch.Generator:
@@ -96,7 +113,7 @@ def step_generator(seed: int, stage: int, step: int) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
-def _step(job: Fit, optimiser: torch.optim.Optimizer, step: int) -> dict[str, Any]:
+def _step(job: Fit, state: _State, step: int) -> dict[str, Any]:
     """Train on one batch; return its line of metrics."""
     config = job.config
     started = time.monotonic()
@@ -105,16 +122,18 @@ def _step(job: Fit, optimiser: torch.optim.Optimizer, step: int) -> dict[str, An
     with job.precision.autocast():
         found = job.objective.loss(batch, step_generator(config.seed, config.stage, step))
     _check_finite("loss", found.total, batch, config.folder)
-    optimiser.zero_grad(set_to_none=True)
+    state.optimiser.zero_grad(set_to_none=True)
     found.total.backward()
     parameters = list(job.objective.trained.parameters())
-    norm = nn.utils.clip_grad_norm_(parameters, config.optimiser.clip_norm)
+    norm = nn.utils.clip_grad_norm_(parameters, config.optimiser.clip_norm or math.inf)
     _check_finite("gradient norm", norm, batch, config.folder)
-    rate = learning_rate(step, config.steps, config.optimiser)
-    for group in optimiser.param_groups:
+    rate = learning_rate(step, config.step_count, config.optimiser)
+    for group in state.optimiser.param_groups:
         group["lr"] = rate
-    optimiser.step()
+    state.optimiser.step()
     job.objective.after_step()
+    if state.average is not None:
+        state.average.update(job.objective.trained, step)
     return {
         **_numbers(found),
         "step": step,

@@ -11,7 +11,7 @@ from training.loop.config import OptimiserConfig
 
 
 def learning_rate(step: int, steps: int, config: OptimiserConfig) -> float:
-    """Return the learning rate of a step, counted from 0, of `steps` in all: up linearly, then down to the final one.
+    """Return the learning rate of a step, counted from 0, of `steps` in all: up linearly, then along `config.fall`.
 
     Raises:
         ValueError: there is no such step.
@@ -20,6 +20,10 @@ def learning_rate(step: int, steps: int, config: OptimiserConfig) -> float:
         raise ValueError(f"step is {step}; allowed: 0 to {steps - 1}")
     if step < config.warmup_steps:
         return config.peak_lr * (step + 1) / (config.warmup_steps + 1)
+    if config.fall == "constant":
+        return config.peak_lr
+    if config.fall == "inverse_sqrt":
+        return config.peak_lr * math.sqrt((config.warmup_steps + 1) / (step + 1))
     passed = (step - config.warmup_steps) / max(1, steps - 1 - config.warmup_steps)
     left = 1 - passed if config.fall == "linear" else 0.5 * (1 + math.cos(math.pi * passed))
     return config.final_lr + (config.peak_lr - config.final_lr) * left

@@ -10,6 +10,7 @@ import torch
 
 from curation.displays import NewDisplay, new_display, shown
 from curation.media import FramePlan
+from curation.shard_ranges import open_ranges
 from curation.stores import open_store
 from schemas.config_file import ConfigError, parse_document
 from schemas.manifest import Manifest
@@ -23,6 +24,7 @@ from training.data import (
     ensure_cache,
     manifest_digest,
     plan_batches,
+    read_index,
     read_run_manifest,
 )
 from training.data.batches import DRAWING_RULE
@@ -44,15 +46,16 @@ from training.objectives import (
 )
 
 SUMMARY_JSON = Path(summary_path(1)).name
-# Keys of a config that say where things lie or how often they are written; the result does not hang on them.
-_PLACES = {"run", "out", "teacher", "manifest", "checkpoint_every", "threads"}
+# Keys of a config that say where things lie, or how often they are written, or what another key says too; the result
+# does not hang on them.
+_PLACES = {"run", "out", "teacher", "manifest", "checkpoint_every", "threads", "samples", "epochs"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Start:
     """What a stage stands on before its data is decoded; only stage 2 has a teacher."""
 
-    config: TrainConfig
+    config: TrainConfig  # its duration in steps
     manifest: Manifest
     encoder: EncoderConfig
     precision: Precision
@@ -85,6 +88,7 @@ def train(config: TrainConfig, new_display: NewDisplay = new_display) -> Trainin
 
 def _start(config: TrainConfig) -> _Start:
     manifest = read_run_manifest(config.run_address, config.manifest)
+    config = config.in_steps(lambda: _drawable(config, manifest))
     precision = resolve_precision(config.precision)
     identity: dict[str, Any] = {
         "config": config.model_dump(mode="json", exclude=_PLACES) | {"precision": precision.name},
@@ -105,6 +109,12 @@ def _start(config: TrainConfig) -> _Start:
     return _Start(
         config=config, manifest=manifest, encoder=encoder, precision=precision, identity=identity, teacher=teacher
     )
+
+
+def _drawable(config: TrainConfig, manifest: Manifest) -> int:
+    """Return how many samples of a manifest a training draws from, by the side-cars alone."""
+    index = read_index(open_ranges(config.run_address), manifest, config.tiers)
+    return sum(len(members) for members in plan_batches(index.samples, _batch_options(config)).members.values())
 
 
 def _finished_teacher(folder: Path) -> StageOneModel:
@@ -137,7 +147,7 @@ class OtherTraining(ConfigError):
 
 def _is_finished(start: _Start) -> bool:
     found = newest_checkpoint(start.config.folder)
-    return found is not None and found.facts.step == start.config.steps
+    return found is not None and found.facts.step == start.config.step_count
 
 
 def read_summary(folder: Path) -> TrainingSummary | None:
@@ -224,14 +234,14 @@ def _write_summary(start: _Start, job: Fit, plan: BatchPlan) -> TrainingSummary:
     summary = TrainingSummary(
         stage=config.stage,
         seed=config.seed,
-        steps=config.steps,
+        steps=config.step_count,
         batch_size=config.batch_size,
-        samples=config.steps * config.batch_size,
+        samples=config.step_count * config.batch_size,
         samples_by_source=samples_by_source(lines, config.batch_size),
         left_out=dict(plan.left_out),
         parameters=sum(parameter.numel() for parameter in job.objective.trained.parameters()),
         seconds=round(seconds, 3),
-        samples_per_s=round(config.steps * config.batch_size / seconds, 1),
+        samples_per_s=round(config.step_count * config.batch_size / seconds, 1),
         wait_share=round(sum(line["wait_s"] for line in lines) / seconds, 4),
         final_loss=curve[-1].loss,
         trained_on=start.identity["manifest_sha256"],

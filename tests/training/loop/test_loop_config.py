@@ -43,7 +43,32 @@ def test_a_mixture_is_parts_in_any_unit(tmp_path: Path) -> None:
     assert found.parts == {"stock": 250_000, "crawl": 3_000_000}
 
 
+LENGTHS = {
+    "steps": ({"steps": 10}, 10),
+    "samples in full batches": ({"samples": 40}, 10),
+    "samples with a rest": ({"samples": 41}, 11),
+    "an epoch of 30 samples": ({"epochs": 1}, 8),
+    "a part of an epoch": ({"epochs": 0.5}, 4),
+    "less than a batch": ({"epochs": 0.01}, 1),
+}
+
+
+@pytest.mark.parametrize("case", LENGTHS)
+def test_durations_come_to_whole_steps(case: str, tmp_path: Path) -> None:
+    changes, expected = LENGTHS[case]
+    config = load_train_config(write(tmp_path, **{"steps": None, **changes}))
+    found = config.in_steps(lambda: 30)
+    assert (found.steps, found.samples, found.epochs) == (expected, None, None)
+
+
+def test_epochs_are_steps_only_when_somebody_says_how_long_one_is(tmp_path: Path) -> None:
+    config = load_train_config(write(tmp_path, steps=None, epochs=2))
+    with pytest.raises(ValueError, match=r"epochs is 2\.0; its steps hang on the shards"):
+        _ = config.step_count
+
+
 KEPT = {
+    "a duration in epochs": ({"steps": None, "epochs": 2.5}, "models/stage1", {"run": "../.."}),
     "in the run": ({}, "models/stage1", {"run": "../.."}),
     "elsewhere": ({"out": "models"}, "../models", {"run": "{run}", "out": "."}),
     "stage 2 of a teacher beside it": (
@@ -82,6 +107,14 @@ WRONG = {
     "stage 3": ({"stage": 3}, "stage: Input should be 1 or 2"),
     "unknown key": ({"step": 3}, "step: unknown key; check the spelling against docs/training.md"),
     "a key of the other stage": ({"masked_share": 0.5}, "masked_share: unknown key"),
+    "no duration": ({"steps": ...}, "nothing says how long; allowed: exactly one of steps, samples, epochs; give one"),
+    "two durations": ({"epochs": 2}, "steps and epochs says how long; allowed: exactly one"),
+    "no end": ({"steps": ..., "epochs": float("inf")}, "epochs: Input should be a finite number"),
+    "a mean that forgets nothing": ({"ema_decay": 1.0}, "ema_decay: Input should be less than 1"),
+    "a last rate that is never reached": (
+        {"optimiser": {"peak_lr": 0.1, "final_lr": 0.01, "fall": "inverse_sqrt"}},
+        "final_lr is of linear and cosine and fall is inverse_sqrt; remove final_lr",
+    ),
     "no batch": ({"batch_size": 0}, "batch_size: Input should be greater than or equal to 1"),
     "all tokens dropped": ({"dropped_share": 1.0}, "dropped_share: Input should be less than 1"),
     "unknown model": ({"model": "huge"}, "model: Input should be 'tiny' or 'base'"),
@@ -122,6 +155,13 @@ RATES = {
     "a third down, linear": (5, "linear", 0.7),
     "last step": (9, "linear", 0.1),
 }
+# A last rate of 0: these two never get there.
+UNENDING = {
+    "constant": (9, "constant", 1.0),
+    "warm-up of constant": (0, "constant", 0.25),
+    "peak, inverse square root": (3, "inverse_sqrt", 1.0),
+    "four times the peak's step": (15, "inverse_sqrt", 0.5),
+}
 
 
 @pytest.mark.parametrize("case", RATES)
@@ -129,6 +169,13 @@ def test_the_rate_climbs_and_falls(case: str) -> None:
     step, fall, expected = RATES[case]
     config = OptimiserConfig.model_validate({"peak_lr": 1.0, "final_lr": 0.1, "warmup_steps": 3, "fall": fall})
     assert learning_rate(step, 10, config) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("case", UNENDING)
+def test_rates_that_do_not_hang_on_the_last_step(case: str) -> None:
+    step, fall, expected = UNENDING[case]
+    config = OptimiserConfig.model_validate({"peak_lr": 1.0, "warmup_steps": 3, "fall": fall})
+    assert [learning_rate(step, steps, config) for steps in (16, 1_000)] == [pytest.approx(expected)] * 2
 
 
 def test_there_is_no_rate_beyond_the_last_step() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,10 +14,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from curation.displays import NoDisplay
 from curation.manifests import commit_manifest
+from curation.shard_ranges import LocalRanges
 from curation.store import LocalStore
 from schemas.config_file import ConfigError
 from tests.training.loop.loop_builders import RATE, silent, stage_one, stage_two
-from training.data import ManifestRefused, manifest_digest, read_run_manifest
+from training.data import ManifestRefused, manifest_digest, read_index, read_run_manifest
 from training.loop import (
     OtherTraining,
     TrainingStopped,
@@ -99,6 +102,36 @@ def test_adafactor_goes_on_at_the_same_bits(world_run: Path, tmp_path: Path) -> 
     train(config, silent)
     assert curve(config.folder) == curve(tmp_path / "whole")
     assert open_stage_one(config.folder).weights_sha256 == open_stage_one(tmp_path / "whole").weights_sha256
+
+
+def test_a_running_mean_is_handed_on_and_goes_on_at_the_same_bits(world_run: Path, first: Path, tmp_path: Path) -> None:
+    train(stage_one(world_run, tmp_path / "whole", ema_decay=0.9), silent)
+    config = stage_one(world_run, tmp_path / "cut", ema_decay=0.9)
+    with pytest.raises(Stop):
+        train(config, lambda title: StopsAt(3))
+    train(config, silent)
+    newest = [newest_checkpoint(tmp_path / name) for name in ("whole", "cut")]
+    assert newest[0] is not None and newest[1] is not None
+    assert newest[0].facts.files == newest[1].facts.files
+    assert newest[0].facts.files["weights.safetensors"] == open_stage_one(first).weights_sha256, "training is the same"
+    mean = newest[0].average()
+    opened = open_stage_one(tmp_path / "whole")
+    assert mean is not None and opened.weights_sha256 == newest[0].facts.files["average.safetensors"]
+    table = "vision_model.spatial_embeddings.position_embeddings"
+    assert torch.equal(opened.model.video_model.state_dict()[table], mean[f"model.video_model.{table}"])
+    assert not torch.equal(mean[f"model.video_model.{table}"], newest[0].weights()[f"model.video_model.{table}"])
+
+
+def test_an_epoch_is_as_many_samples_as_there_are_to_draw(world_run: Path, tmp_path: Path) -> None:
+    samples = read_index(LocalRanges(world_run), read_run_manifest(world_run)).samples
+    texts = Counter(sample.source for sample in samples if sample.has_text and sample.weights_1e4["stage1"])
+    drawable = sum(count for count in texts.values() if count >= 2)
+    config = stage_one(world_run, tmp_path / "epochs", steps=None, epochs=0.2)
+    summary = train(config, silent)
+    assert summary.steps == math.ceil(0.2 * drawable / 2)
+    assert train(load_train_config(config.folder), silent) == summary, "the kept config says epochs, and is the same"
+    steps = stage_one(world_run, config.folder, steps=summary.steps)
+    assert train(steps, silent) == summary, "said in steps it is the same training"
 
 
 def test_stage_two_learns_from_it_resumes_and_repeats(world_run: Path, first: Path, tmp_path: Path) -> None:
