@@ -93,6 +93,8 @@ class _StageConfig(Strict):
         precision: what matrices are multiplied in; `auto` is bfloat16 where the processor has instructions for it.
             Weights, norms, softmax and losses are float32 in any case.
         checkpoint_every: steps between checkpoints; one is written after the last step too.
+        peak_tflops: what all devices together could do, in 1e12 operations a second; metrics then state the share of it
+            that the model used (`mfu`). None looks the device up, and leaves the share out where it is not known.
         threads: of the processor; None is as many as this process may use. The order in which products are summed
             hangs on it, so equal bits need an equal number.
     """
@@ -111,6 +113,7 @@ class _StageConfig(Strict):
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
     checkpoint_every: Count = 100
     threads: Count | None = None
+    peak_tflops: Annotated[float, Field(gt=0)] | None = None
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     optimiser: OptimiserConfig
 

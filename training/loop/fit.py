@@ -23,6 +23,7 @@ from training.loop.interrupts import held_interrupts, raise_for
 from training.loop.metrics import MetricsLog
 from training.loop.optimiser import learning_rate, new_optimiser
 from training.loop.precision import Precision
+from training.loop.speed import Speed, peak_memory
 from training.objectives import Objective, StepLoss
 
 
@@ -38,6 +39,7 @@ class Fit:
         batch_at: step -> batch, a pure function.
         identity: what the result is a function of; it goes into every checkpoint.
         extra: files that go into every checkpoint, by name.
+        speed: what turns seconds into rates.
     """
 
     config: TrainConfig
@@ -46,6 +48,7 @@ class Fit:
     identity: Mapping[str, Any]
     precision: Precision
     extra: Mapping[str, bytes] = field(default_factory=dict)
+    speed: Speed | None = None
 
 
 def fit(job: Fit, display: Display) -> None:
@@ -65,7 +68,7 @@ def fit(job: Fit, display: Display) -> None:
         for step in range(first, config.step_count):
             line = _step(job, state, step)
             log.write(line)
-            display.show(step + 1, config.step_count, f"loss {line['loss']:.3f}, {_rate(line, config):.0f} clips/s")
+            display.show(step + 1, config.step_count, _note(line))
             stop = interrupted()
             if stop or (step + 1) % config.checkpoint_every == 0 or step + 1 == config.step_count:
                 log.flush()
@@ -74,8 +77,9 @@ def fit(job: Fit, display: Display) -> None:
                 raise_for(stop)
 
 
-def _rate(line: Mapping[str, Any], config: TrainConfig) -> float:
-    return config.batch_size / max(1e-9, float(line["step_s"]))
+def _note(line: Mapping[str, Any]) -> str:
+    used = f", {line['mfu']:.0%} of the device" if "mfu" in line else ""
+    return f"loss {line['loss']:.3f}, {line['clips_per_s']:.0f} clips/s, {line['wait_share']:.0%} waiting{used}"
 
 
 class _State:
@@ -115,13 +119,14 @@ def step_generator(seed: int, stage: int, step: int) -> torch.Generator:
 
 def _step(job: Fit, state: _State, step: int) -> dict[str, Any]:
     """Train on one batch; return its line of metrics."""
-    config = job.config
+    config, speed = job.config, job.speed or Speed(clips=job.config.batch_size)
     started = time.monotonic()
     batch = job.batch_at(step)
     waited = time.monotonic() - started
     with job.precision.autocast():
         found = job.objective.loss(batch, step_generator(config.seed, config.stage, step))
-    _check_finite("loss", found.total, batch, config.folder)
+    for name, value in {"loss": found.total, **found.terms}.items():
+        _check_finite(name, value, batch, config.folder)
     state.optimiser.zero_grad(set_to_none=True)
     found.total.backward()
     parameters = list(job.objective.trained.parameters())
@@ -141,8 +146,8 @@ def _step(job: Fit, state: _State, step: int) -> dict[str, Any]:
         "grad_norm": float(norm),
         "source": batch.source,
         "epoch": batch.epoch,
-        "wait_s": waited,
-        "step_s": time.monotonic() - started,
+        "memory_bytes": peak_memory(torch.device("cpu")),
+        **speed.of(waited, time.monotonic() - started),
     }
 
 

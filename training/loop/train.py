@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,22 @@ from training.data import (
 from training.data.batches import DRAWING_RULE
 from training.data.tokens import TextTokenizer, learn_tokenizer, load_tokenizer
 from training.loop.checkpoints import TOKENIZER, newest_checkpoint
-from training.loop.config import CONFIG_YAML, DECODERS, ENCODERS, TEXTS, StageOneConfig, TrainConfig, config_to_keep
+from training.loop.config import (
+    CONFIG_YAML,
+    DECODERS,
+    ENCODERS,
+    TEXTS,
+    StageOneConfig,
+    StageTwoConfig,
+    TrainConfig,
+    config_to_keep,
+)
 from training.loop.files import write_whole
 from training.loop.fit import Fit, fit
+from training.loop.flops import stage_one_flops, stage_two_flops
 from training.loop.metrics import loss_curve, read_metrics, samples_by_source
 from training.loop.precision import Precision, repeatable, resolve_precision
+from training.loop.speed import TERA, Speed
 from training.loop.trained import StageOneModel, open_stage_one
 from training.model import EncoderConfig, VideoTextModel
 from training.objectives import (
@@ -46,9 +57,10 @@ from training.objectives import (
 )
 
 SUMMARY_JSON = Path(summary_path(1)).name
+TEXTS_COUNTED = 1_000  # whose tokens are counted to say what an average text costs
 # Keys of a config that say where things lie, or how often they are written, or what another key says too; the result
 # does not hang on them.
-_PLACES = {"run", "out", "teacher", "manifest", "checkpoint_every", "threads", "samples", "epochs"}
+_PLACES = {"run", "out", "teacher", "manifest", "checkpoint_every", "threads", "samples", "epochs", "peak_tflops"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,32 +199,57 @@ def _batch_options(config: TrainConfig) -> BatchOptions:
 
 
 def _job(start: _Start, cache: DecodedCache, plan: BatchPlan) -> Fit:
-    objective, extra = _objective(start, cache)
+    stage = _stage(start, cache)
+    config = start.config
+    peak = None if config.peak_tflops is None else config.peak_tflops * TERA
     return Fit(
-        config=start.config,
-        objective=objective,
+        config=config,
+        objective=stage.objective,
         batch_at=lambda step: clip_batch(cache, plan, step),
         identity=start.identity,
         precision=start.precision,
-        extra=extra,
+        extra=stage.files,
+        speed=Speed(clips=config.batch_size, clip_flops=stage.clip_flops, peak_flops=peak),
     )
 
 
-def _objective(start: _Start, cache: DecodedCache) -> tuple[Objective, dict[str, bytes]]:
-    """Return a stage's objective with fresh weights, which hang on the seed alone, and its files for checkpoints."""
+@dataclass(frozen=True, kw_only=True)
+class _Stage:
+    """A stage's objective with fresh weights, which hang on the seed alone, and its files for checkpoints."""
+
+    objective: Objective
+    clip_flops: float
+    files: dict[str, bytes] = field(default_factory=dict)
+
+
+def _stage(start: _Start, cache: DecodedCache) -> _Stage:
     config = start.config
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        if isinstance(config, StageOneConfig):
-            text = TEXTS[config.model]()
-            tokenizer = _tokenizer(config.folder, cache, text.vocabulary, text.max_tokens)
-            parts = ContrastiveParts(VideoTextModel(start.encoder, text))
-            files = {TOKENIZER: tokenizer.to_bytes()}
-            return ContrastiveObjective(parts, tokenizer, config.dropped_share), files
-        assert start.teacher is not None
-        teacher = start.teacher.model.video_model
-        student = DistillationParts(teacher.vision_model, DECODERS[config.decoder])
-        return DistillationObjective(student, teacher, config.masked_share), {}
+        return _first(config, start, cache) if isinstance(config, StageOneConfig) else _second(config, start)
+
+
+def _first(config: StageOneConfig, start: _Start, cache: DecodedCache) -> _Stage:
+    text = TEXTS[config.model]()
+    tokenizer = _tokenizer(config.folder, cache, text.vocabulary, text.max_tokens)
+    parts = ContrastiveParts(VideoTextModel(start.encoder, text))
+    texts = [sample.text for sample in cache.samples if sample.text is not None][:TEXTS_COUNTED]
+    tokens = float((~tokenizer(texts)[1]).sum()) / len(texts)
+    return _Stage(
+        objective=ContrastiveObjective(parts, tokenizer, config.dropped_share),
+        clip_flops=stage_one_flops(start.encoder, text, config.dropped_share, tokens),
+        files={TOKENIZER: tokenizer.to_bytes()},
+    )
+
+
+def _second(config: StageTwoConfig, start: _Start) -> _Stage:
+    assert start.teacher is not None
+    teacher, decoder = start.teacher.model.video_model, DECODERS[config.decoder]
+    student = DistillationParts(teacher.vision_model, decoder)
+    return _Stage(
+        objective=DistillationObjective(student, teacher, config.masked_share),
+        clip_flops=stage_two_flops(start.encoder, decoder, config.masked_share),
+    )
 
 
 def _tokenizer(folder: Path, cache: DecodedCache, vocabulary: int, max_tokens: int) -> TextTokenizer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 from pathlib import Path
@@ -72,6 +73,20 @@ class FallsApart(Square):
         return StepLoss(total=(number - number.detach()).sqrt())
 
 
+class GoesBlank(Square):
+    """Says NaN at one step: of the loss, or of something that is only watched."""
+
+    def __init__(self, step: int, what: str) -> None:
+        super().__init__()
+        self._step, self._what = step, what
+
+    def loss(self, batch: ClipBatch, generator: torch.Generator) -> StepLoss:
+        good, blank = self.trained.number.square(), torch.tensor(math.nan)
+        if batch.step != self._step:
+            return StepLoss(total=good, terms={"temperature": good.detach()})
+        return StepLoss(total=good * blank) if self._what == "loss" else StepLoss(total=good, terms={self._what: blank})
+
+
 class Interrupted(Square):
     """A signal comes while a step is under way, once or more often: Ctrl-C unless another is said."""
 
@@ -118,6 +133,15 @@ def test_a_gradient_that_is_not_finite_stops_before_it_reaches_a_weight_or_a_che
     assert checkpoints(tmp_path) == ["step-00000001", "step-00000002"]
     assert [line["step"] for line in read_metrics(tmp_path)] == [0, 1]
     assert torch.isfinite(objective.trained.number)
+
+
+@pytest.mark.parametrize("what", ["loss", "temperature"])
+def test_a_number_that_is_none_stops_before_it_is_written_down(what: str, tmp_path: Path) -> None:
+    objective = GoesBlank(step=1, what=what)
+    with pytest.raises(TrainingStopped, match=rf"step 1: the {what} is nan; source stock, shards shards/a\.tar"):
+        fit(job(tmp_path, objective), NoDisplay())
+    assert [line["step"] for line in read_metrics(tmp_path)] == [0]
+    assert len(objective.after) == 1 and torch.isfinite(objective.trained.number)
 
 
 def test_no_checkpoint_is_promised_where_there_is_none(tmp_path: Path) -> None:

@@ -30,13 +30,11 @@ from training.loop import (
 )
 from training.loop.checkpoints import FOLDER, newest_checkpoint
 from training.loop.config import OptimiserConfig
-from training.loop.metrics import read_metrics
-
-TIMES = {"wait_s", "step_s"}
+from training.loop.metrics import TIMED, read_metrics
 
 
 def curve(folder: Path) -> list[dict[str, object]]:
-    return [{name: value for name, value in line.items() if name not in TIMES} for line in read_metrics(folder)]
+    return [{name: value for name, value in line.items() if name not in TIMED} for line in read_metrics(folder)]
 
 
 class Stop(Exception):
@@ -175,6 +173,23 @@ def test_tensorboard_shows_what_the_metrics_say(first: Path) -> None:
     for name in ("loss", "lr", "grad_norm", "temperature", "accuracy"):
         shown = [(event.step, event.value) for event in board.Scalars(name)]
         assert shown == [(line["step"], pytest.approx(line[name], rel=1e-6)) for line in lines], name
+    assert {"clips_per_s", "wait_share", "memory_bytes"} <= set(board.Tags()["scalars"])
+
+
+def test_tensorboard_shows_the_loss_of_each_source_by_itself(first: Path) -> None:
+    board = EventAccumulator(str(first / "tensorboard")).Reload()
+    lines = read_metrics(first)
+    for source in {line["source"] for line in lines}:
+        shown = [(event.step, event.value) for event in board.Scalars(f"loss_of/{source}")]
+        assert shown == [(line["step"], pytest.approx(line["loss"])) for line in lines if line["source"] == source]
+
+
+def test_a_line_says_what_share_of_the_device_was_used(world_run: Path, first: Path, tmp_path: Path) -> None:
+    train(stage_one(world_run, tmp_path / "out", steps=2, peak_tflops=2.0), silent)
+    for line in read_metrics(tmp_path / "out"):
+        assert line["mfu"] == pytest.approx(line["tflops_per_s"] / 2.0) and 0 < line["mfu"] < 1
+        assert line["clips_per_s"] == pytest.approx(2 / line["step_s"])
+    assert "mfu" not in read_metrics(first)[0] and read_metrics(first)[0]["tflops_per_s"] > 0
 
 
 def test_a_finished_stage_is_not_trained_again(world_run: Path, first: Path) -> None:
