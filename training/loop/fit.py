@@ -20,7 +20,6 @@ from training.loop.config import TrainConfig
 from training.loop.interrupts import held_interrupts
 from training.loop.metrics import MetricsLog
 from training.loop.optimiser import learning_rate, new_optimiser
-from training.loop.precision import Precision
 from training.objectives import Objective, StepLoss
 
 
@@ -42,7 +41,6 @@ class Fit:
     objective: Objective
     batch_at: Callable[[int], ClipBatch]
     identity: Mapping[str, Any]
-    precision: Precision
     extra: Mapping[str, bytes] = field(default_factory=dict)
 
 
@@ -101,11 +99,9 @@ def _step(job: Fit, optimiser: torch.optim.Optimizer, step: int) -> dict[str, An
     started = time.monotonic()
     batch = job.batch_at(step)
     waited = time.monotonic() - started
-    with job.precision.autocast():
-        found = job.objective.loss(batch, step_generator(config.seed, config.stage, step))
-    _check_finite("loss", found.total, batch, config.folder)
     optimiser.zero_grad(set_to_none=True)
-    found.total.backward()
+    found = job.objective.backward(batch, step_generator(config.seed, config.stage, step))
+    _check_finite("loss", found.total, batch, config.folder)
     parameters = list(job.objective.trained.parameters())
     norm = nn.utils.clip_grad_norm_(parameters, config.optimiser.clip_norm)
     _check_finite("gradient norm", norm, batch, config.folder)

@@ -37,9 +37,13 @@ from training.loop.trained import StageOneModel, open_stage_one
 from training.model import EncoderConfig, VideoTextModel
 from training.objectives import (
     ContrastiveObjective,
+    ContrastiveOptions,
     ContrastiveParts,
     DistillationObjective,
+    DistillationOptions,
     DistillationParts,
+    Execution,
+    FrozenTeacher,
     Objective,
 )
 
@@ -181,7 +185,6 @@ def _job(start: _Start, cache: DecodedCache, plan: BatchPlan) -> Fit:
         objective=objective,
         batch_at=lambda step: clip_batch(cache, plan, step),
         identity=start.identity,
-        precision=start.precision,
         extra=extra,
     )
 
@@ -189,6 +192,7 @@ def _job(start: _Start, cache: DecodedCache, plan: BatchPlan) -> Fit:
 def _objective(start: _Start, cache: DecodedCache) -> tuple[Objective, dict[str, bytes]]:
     """Return a stage's objective with fresh weights, which hang on the seed alone, and its files for checkpoints."""
     config = start.config
+    execution = Execution(autocast=start.precision.autocast)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         if isinstance(config, StageOneConfig):
@@ -196,11 +200,13 @@ def _objective(start: _Start, cache: DecodedCache) -> tuple[Objective, dict[str,
             tokenizer = _tokenizer(config.folder, cache, text.vocabulary, text.max_tokens)
             parts = ContrastiveParts(VideoTextModel(start.encoder, text))
             files = {TOKENIZER: tokenizer.to_bytes()}
-            return ContrastiveObjective(parts, tokenizer, config.dropped_share), files
+            options = ContrastiveOptions(dropped_share=config.dropped_share)
+            return ContrastiveObjective(parts, tokenizer, options, execution), files
         assert start.teacher is not None
         teacher = start.teacher.model.video_model
         student = DistillationParts(teacher.vision_model, DECODERS[config.decoder])
-        return DistillationObjective(student, teacher, config.masked_share), {}
+        masks = DistillationOptions(masked_share=config.masked_share)
+        return DistillationObjective(student, FrozenTeacher(teacher), masks, execution), {}
 
 
 def _tokenizer(folder: Path, cache: DecodedCache, vocabulary: int, max_tokens: int) -> TextTokenizer:
