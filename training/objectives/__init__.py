@@ -5,7 +5,7 @@ from training.objectives.contrastive import ContrastiveObjective, ContrastiveOpt
 from training.objectives.decoders import DecoderConfig, GlobalDecoder, LocalDecoder
 from training.objectives.distillation import DistillationObjective, DistillationOptions, DistillationParts
 from training.objectives.ranks import ProcessGroup, Ranks, SingleProcess
-from training.objectives.teacher import FrozenTeacher, Targets, Teacher
+from training.objectives.teacher import FrozenTeacher, RememberingTeacher, Targets, Teacher
 
 __all__ = [
     "ContrastiveObjective",
@@ -22,6 +22,7 @@ __all__ = [
     "Objective",
     "ProcessGroup",
     "Ranks",
+    "RememberingTeacher",
     "SingleProcess",
     "StepLoss",
     "Targets",

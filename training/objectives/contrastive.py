@@ -12,17 +12,20 @@ from torch.func import functional_call
 
 from training.data import ClipBatch
 from training.data.tokens import TextTokenizer
-from training.model import VideoTextModel, VideoTower, unit_length
+from training.model import VideoEncoder, VideoTextModel, unit_length
+from training.model.encoder import CHANNELS
 from training.objectives.base import Execution, StepLoss, device_of, unit_frames
+from training.objectives.decoders import DecoderConfig, LocalDecoder
 from training.objectives.losses import Pairs, pair_accuracy, sigmoid_loss, softmax_loss
-from training.objectives.masks import kept_count, tube_keep
+from training.objectives.masks import kept_count, tube_keep, tube_places
+from training.objectives.rebuilding import hidden_error, patch_targets
 from training.objectives.tally import Tally
 
 FIRST_TEMPERATURE = 0.07  # CLIP (arXiv 2103.00020, section 2.5); the VideoPrism paper states none
 HIGHEST_SCALE = 100.0  # CLIP, the same section: keeps a learned temperature from running away
 FIRST_SIGMOID_SCALE = 10.0  # SigLIP (arXiv 2303.15343, section 3.2)
 FIRST_SIGMOID_BIAS = -10.0  # the same: nearly all pairs are wrong ones
-TIMES = "vision_model.temporal_embeddings.position_embeddings"
+TIMES = "temporal_embeddings.position_embeddings"
 
 LossName = Literal["softmax", "sigmoid"]
 
@@ -34,15 +37,20 @@ class ContrastiveOptions:
     Attributes:
         loss: `softmax` as in the paper, or `sigmoid` (SigLIP).
         dropped_share: the share of patch positions that a clip's tubes leave out in a step; the paper drops 0.5.
+        rebuild: also predict the pixels of what was left out, as a masked autoencoder: the arm of the paper's
+            ablations that has one stage.
     """
 
     loss: LossName = "softmax"
     dropped_share: float = 0.5
+    rebuild: bool = False
 
     def __post_init__(self) -> None:
         if self.loss not in ("softmax", "sigmoid"):
             raise ValueError(f"loss is {self.loss!r}; allowed: softmax, sigmoid; give one of them")
         kept_count(1, self.dropped_share)
+        if self.rebuild and not self.dropped_share:
+            raise ValueError("rebuild is on and dropped_share 0; allowed: a share above 0; nothing else is rebuilt")
 
 
 class LearnedScale(nn.Module):
@@ -74,12 +82,19 @@ class LearnedScale(nn.Module):
 
 
 class ContrastiveParts(nn.Module):
-    """What stage 1 trains."""
+    """What stage 1 trains; the pixel decoder, of the size that is given, is there to rebuild alone."""
 
-    def __init__(self, model: VideoTextModel, loss: LossName = "softmax") -> None:
+    def __init__(
+        self, model: VideoTextModel, loss: LossName = "softmax", pixel_decoder: DecoderConfig | None = None
+    ) -> None:
         super().__init__()
         self.model = model
         self.scale = LearnedScale(loss)
+        self.pixel_decoder = None
+        if pixel_decoder is not None:
+            config = model.video_model.vision_model.config
+            places, pixels = config.frames * config.patches, CHANNELS * config.patch_px**2
+            self.pixel_decoder = LocalDecoder(config.width, places, pixel_decoder, predicted=pixels)
 
 
 class _Inputs(NamedTuple):
@@ -88,6 +103,17 @@ class _Inputs(NamedTuple):
     ids: Tensor
     paddings: Tensor
     keep: Tensor
+
+
+class _Outputs(NamedTuple):
+    """What the towers make of some clips: float32 embeddings of unit length [b, D], and errors [b] of what is rebuilt.
+
+    Without a pixel decoder the errors are empty: [b, 0].
+    """
+
+    video: Tensor
+    text: Tensor
+    errors: Tensor
 
 
 class ContrastiveObjective:
@@ -103,11 +129,17 @@ class ContrastiveObjective:
         options = options or ContrastiveOptions()
         if (parts.scale.bias is not None) != (options.loss == "sigmoid"):
             raise ValueError(f"loss is {options.loss} and the parts are of another; allowed: parts of the same loss")
+        if (parts.pixel_decoder is not None) != options.rebuild:
+            raise ValueError(
+                f"rebuild is {options.rebuild}; allowed: on with a pixel decoder, off without one; give such parts"
+            )
         self.trained = parts
         self._execution = execution or Execution()
         self._tokenizer = tokenizer
         self._patches = parts.model.video_model.vision_model.config.patches
         self._kept = kept_count(self._patches, options.dropped_share)
+        if options.rebuild and self._kept == self._patches:
+            raise ValueError(f"dropped_share leaves all {self._patches} patches and rebuild is on; give a larger one")
 
     def loss(self, batch: ClipBatch, generator: torch.Generator) -> StepLoss:
         """Return the symmetric contrastive loss of a batch, all of it at once.
@@ -116,7 +148,7 @@ class ContrastiveObjective:
             ValueError: a clip of the batch has no text.
         """
         inputs = self._inputs(batch, generator)
-        return self._compare(*self._embed(batch, inputs, slice(None)))
+        return self._compare(self._embed(batch, inputs, slice(None)))
 
     def backward(self, batch: ClipBatch, generator: torch.Generator) -> StepLoss:
         """Add the batch's gradient, by gradient caching (Gao et al. 2021, arXiv 2101.06983).
@@ -132,13 +164,12 @@ class ContrastiveObjective:
         once = len(chunks) == 1
         with torch.set_grad_enabled(once):
             embedded = [self._embed(batch, inputs, rows) for rows in chunks]
-        video, text = (torch.cat(parts).detach().requires_grad_() for parts in zip(*embedded, strict=True))
-        found = self._compare(video, text)
+        leaves = _Outputs(*(torch.cat(parts).detach().requires_grad_() for parts in zip(*embedded, strict=True)))
+        found = self._compare(leaves)
         found.total.backward()
-        assert video.grad is not None and text.grad is not None
         for number, rows in enumerate(chunks):
             outputs = embedded[number] if once else self._embed(batch, inputs, rows)
-            torch.autograd.backward(outputs, (video.grad[rows], text.grad[rows]))
+            _flow_on(outputs, leaves, rows)
         self._execution.ranks.average_gradients(self.trained.parameters())
         return self._over_ranks(found, len(batch.keys))
 
@@ -157,20 +188,36 @@ class ContrastiveObjective:
         device = device_of(self.trained)
         return _Inputs(ids.to(device), paddings.to(device), keep.to(device))
 
-    def _embed(self, batch: ClipBatch, inputs: _Inputs, rows: slice) -> tuple[Tensor, Tensor]:
-        """Return float32 embeddings of unit length, clips and texts, [rows, D] each."""
-        model, ids, paddings, keep = self.trained.model, *(part[rows] for part in inputs)
+    def _embed(self, batch: ClipBatch, inputs: _Inputs, rows: slice) -> _Outputs:
+        ids, paddings, keep = (part[rows] for part in inputs)
+        model = self.trained.model
         with self._execution.autocast():
-            video = unit_length(_pooled(model.video_model, unit_frames(batch, rows, keep.device), keep))
-            return video, model.embed_text(ids, paddings)
+            frames = unit_frames(batch, rows, keep.device)
+            tokens = _tokens(model.video_model.vision_model, frames, keep)
+            video = unit_length(model.video_model.pool(tokens))
+            text = model.embed_text(ids, paddings)
+            return _Outputs(video, text, self._errors(frames, tokens, keep))
 
-    def _compare(self, video: Tensor, text: Tensor) -> StepLoss:
-        pairs = Pairs.of(video, text, self._execution.ranks)
+    def _errors(self, frames: Tensor, tokens: Tensor, keep: Tensor) -> Tensor:
+        """Return each clip's error of what is rebuilt, [b], or [b, 0] where nothing is."""
+        decoder = self.trained.pixel_decoder
+        if decoder is None:
+            return tokens.new_zeros(len(tokens), 0, dtype=torch.float32)
+        places = tube_places(keep, frames.shape[1], self._patches)
+        target = patch_targets(frames, self.trained.model.video_model.vision_model.config.patch_px)
+        return hidden_error(decoder(tokens, places)[:, : target.shape[1]], target, places)
+
+    def _compare(self, outputs: _Outputs) -> StepLoss:
+        pairs = Pairs.of(outputs.video, outputs.text, self._execution.ranks)
         scale = self.trained.scale
+        total = scale.loss(pairs)
         terms = {"temperature": 1 / scale().detach(), "accuracy": pair_accuracy(pairs).detach()}
         if scale.bias is not None:
             terms["bias"] = scale.bias.detach().clone()
-        return StepLoss(total=scale.loss(pairs), terms=terms)
+        if self.trained.pixel_decoder is not None:
+            terms |= {"contrastive": total.detach(), "rebuilt": outputs.errors.detach().mean()}
+            total = total + outputs.errors.mean()
+        return StepLoss(total=total, terms=terms)
 
     def _over_ranks(self, found: StepLoss, clips: int) -> StepLoss:
         tally = Tally()
@@ -180,15 +227,21 @@ class ContrastiveObjective:
         return StepLoss(total=means.pop("total"), terms=means)
 
 
-def _pooled(tower: VideoTower, frames: Tensor, keep: Tensor) -> Tensor:
-    """Return the pooled clips; an image is a clip of one frame, and its time is the first.
+def _flow_on(outputs: _Outputs, leaves: _Outputs, rows: slice) -> None:
+    """Let the gradients of some rows of what was cached flow on into what gave these rows anew."""
+    flowing = [(own, leaf.grad[rows]) for own, leaf in zip(outputs, leaves, strict=True) if leaf.grad is not None]
+    torch.autograd.backward([own for own, _ in flowing], [gradient for _, gradient in flowing])
+
+
+def _tokens(encoder: VideoEncoder, frames: Tensor, keep: Tensor) -> Tensor:
+    """Return the tokens [B, T*K, D] of clips; an image is a clip of one frame, and its time is the first.
 
     The paper crops the table of times for images; the encoder alone would resize it, and an image would get the mean of
     all times.
     """
     if frames.shape[1] > 1:
-        pooled: Tensor = tower(frames, keep)
-        return pooled
-    first = tower.vision_model.temporal_embeddings.position_embeddings[:, :1]
-    cropped: Tensor = functional_call(tower, {TIMES: first}, (frames, keep))
+        whole: Tensor = encoder(frames, keep).tokens
+        return whole
+    first = encoder.temporal_embeddings.position_embeddings[:, :1]
+    cropped: Tensor = functional_call(encoder, {TIMES: first}, (frames, keep)).tokens
     return cropped

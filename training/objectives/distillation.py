@@ -141,7 +141,7 @@ class DistillationObjective:
         masks, order = draws.rows(rows, device)
         with self._execution.autocast():
             frames = unit_frames(batch, rows, device)
-            targets = self._teacher.targets(frames)
+            targets = self._teacher.targets(frames, batch.frames[rows])
             visible = visible_tokens(self.trained.student, frames, masks)
             local = self.trained.local_decoder(visible, masks.places, order)
             whole = self.trained.global_decoder(visible) if self._options.whole_clip else None

@@ -28,6 +28,7 @@ ENCODER = EncoderConfig(
     frames=2, image_px=8, patch_px=4, width=8, heads=2, mlp_width=16, spatial_layers=1, temporal_layers=1
 )
 TEXT = TextConfig(vocabulary=300, max_tokens=8, width=8, heads=2, mlp_width=16, layers=1)
+DECODER = DecoderConfig(width=8, heads=2, mlp_width=16, layers=1)
 TOKENIZER = learn_tokenizer(["a red circle", "a blue square"], 300, 8)
 TEXTS = ("a red circle", "a blue square", "circle", "red", "a square", "blue a circle")
 
@@ -48,8 +49,8 @@ def batch(texts: tuple[str | None, ...] = TEXTS[:3], frames: int = 2) -> ClipBat
 
 def rows_of(whole: ClipBatch, rows: slice) -> ClipBatch:
     """Return some of a batch's clips."""
-    cut = {name: getattr(whole, name)[rows] for name in ("keys", "texts", "shards", "frames")}
-    return dataclasses.replace(whole, **cut)
+    cut = {name: getattr(whole, name)[rows] for name in ("keys", "texts", "shards")}
+    return dataclasses.replace(whole, **cut, frames=whole.frames[rows].copy())
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -66,14 +67,15 @@ def video_text(seed: int = 0) -> VideoTextModel:
 def stage_one(execution: Execution | None = None, **options: Any) -> ContrastiveObjective:
     """Return stage 1 with fresh weights."""
     found = ContrastiveOptions(**options)
-    return ContrastiveObjective(ContrastiveParts(video_text(), found.loss), TOKENIZER, found, execution)
+    parts = ContrastiveParts(video_text(), found.loss, DECODER if found.rebuild else None)
+    return ContrastiveObjective(parts, TOKENIZER, found, execution)
 
 
 def stage_two(execution: Execution | None = None, **options: Any) -> tuple[DistillationObjective, VideoTextModel]:
     """Return stage 2 with a fresh teacher, and the teacher; half of the patches are masked unless it is said."""
     model = video_text()
     torch.manual_seed(1)
-    parts = DistillationParts(model.video_model.vision_model, DecoderConfig(width=8, heads=2, mlp_width=16, layers=1))
+    parts = DistillationParts(model.video_model.vision_model, DECODER)
     found = DistillationOptions(**{"masked_share": 0.5, **options})
     return DistillationObjective(parts, FrozenTeacher(model.video_model), found, execution), model
 

@@ -26,6 +26,7 @@ NEAR = 1e-6
 STAGES = {
     "softmax": lambda execution: stage_one(execution),
     "sigmoid": lambda execution: stage_one(execution, loss="sigmoid"),
+    "one stage": lambda execution: stage_one(execution, rebuild=True),
     "blocks": lambda execution: stage_two(execution)[0],
     "tubes, not shuffled": lambda execution: stage_two(execution, mask="tubes", shuffled=False)[0],
     "without the whole clip": lambda execution: stage_two(execution, whole_clip=False)[0],
