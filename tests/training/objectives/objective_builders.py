@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,17 @@ def stage_two(execution: Execution | None = None, **options: Any) -> tuple[Disti
     parts = DistillationParts(model.video_model.vision_model, DECODER)
     found = DistillationOptions(**{"masked_share": 0.5, **options})
     return DistillationObjective(parts, FrozenTeacher(model.video_model), found, execution), model
+
+
+# Every arm whose gradient is put together in another way, or of other parts.
+STAGES: dict[str, Callable[[Execution | None], Objective]] = {
+    "softmax": lambda execution: stage_one(execution),
+    "sigmoid": lambda execution: stage_one(execution, loss="sigmoid"),
+    "one stage": lambda execution: stage_one(execution, rebuild=True),
+    "blocks": lambda execution: stage_two(execution)[0],
+    "tubes, not shuffled": lambda execution: stage_two(execution, mask="tubes", shuffled=False)[0],
+    "without the whole clip": lambda execution: stage_two(execution, whole_clip=False)[0],
+}
 
 
 def gradients(objective: Objective) -> dict[str, torch.Tensor]:

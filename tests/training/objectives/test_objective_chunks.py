@@ -9,28 +9,19 @@ import pytest
 import torch
 
 from tests.training.objectives.objective_builders import (
+    STAGES,
     TEXTS,
     batch,
     furthest,
     generator,
     gradients,
     stage_one,
-    stage_two,
 )
 from training.objectives import Execution, Objective, StepLoss
 
 SIX = batch(TEXTS)
 # One rounding of float32 at the size of these gradients is some 1e-8.
 NEAR = 1e-6
-
-STAGES = {
-    "softmax": lambda execution: stage_one(execution),
-    "sigmoid": lambda execution: stage_one(execution, loss="sigmoid"),
-    "one stage": lambda execution: stage_one(execution, rebuild=True),
-    "blocks": lambda execution: stage_two(execution)[0],
-    "tubes, not shuffled": lambda execution: stage_two(execution, mask="tubes", shuffled=False)[0],
-    "without the whole clip": lambda execution: stage_two(execution, whole_clip=False)[0],
-}
 
 
 def stepped(stage: str, execution: Execution | None) -> tuple[StepLoss, dict[str, torch.Tensor]]:
