@@ -129,7 +129,8 @@ def restore(checkpoint: Checkpoint, trained: nn.Module, optimiser: torch.optim.O
         moments.setdefault(name, {})[moment] = value
     for name, parameter in trained.named_parameters():
         if name in moments:
-            optimiser.state[parameter] = moments[name]
+            own = {moment: value.to(parameter.device) for moment, value in moments[name].items()}
+            optimiser.state[parameter] = own
 
 
 def _folders(parent: Path) -> list[Path]:

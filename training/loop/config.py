@@ -17,8 +17,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from schemas.config_file import ConfigError, Strict, load_yaml, resolve_path
 from schemas.records import Tier
 from schemas.run import RunAddress, address_of, stage_folder
+from training.data import AugmentOptions
 from training.model import EncoderConfig, TextConfig
+from training.objectives.contrastive import LossName
 from training.objectives.decoders import DecoderConfig
+from training.objectives.distillation import StudentStart
+from training.objectives.masks import MaskKind
 
 GUIDE = "docs/training.md"
 CONFIG_YAML = "config.yaml"
@@ -75,6 +79,39 @@ class OptimiserConfig(Strict):
         return self
 
 
+class LoaderConfig(Strict):
+    """How samples come to a step; what comes does not hang on it.
+
+    Attributes:
+        kind: `cache` decodes all shards once, before the first step; `stream` reads and decodes each clip when it is
+            wanted, for corpora whose frames no disk holds.
+        ahead: batches that are made while a step is under way.
+        workers: of a stream: processes of each rank that decode.
+        reads: of a stream: reads at a time.
+        deadline_s: of a stream: how long a clip may take to decode; one that takes longer stops the training.
+    """
+
+    kind: Literal["cache", "stream"] = "cache"
+    ahead: Annotated[int, Field(ge=0)] = 2
+    workers: Count = 2
+    reads: Count = 4
+    deadline_s: Annotated[float, Field(gt=0)] = 60.0
+
+
+class AugmentConfig(Strict):
+    """Changes of clips that keep their motion: `training.data.AugmentOptions`."""
+
+    crop: Annotated[float, Field(gt=0, le=1)] = 1.0
+    flip: Annotated[float, Field(ge=0, le=1)] = 0.0
+    colour: Share = 0.0
+    directed_sources: tuple[str, ...] = ()
+
+    @property
+    def options(self) -> AugmentOptions:
+        """The same for `augmented`."""
+        return AugmentOptions(**self.model_dump())
+
+
 class _StageConfig(Strict):
     """What both stages say.
 
@@ -93,6 +130,11 @@ class _StageConfig(Strict):
         precision: what matrices are multiplied in; `auto` is bfloat16 where the processor has instructions for it.
             Weights, norms, softmax and losses are float32 in any case.
         checkpoint_every: steps between checkpoints; one is written after the last step too.
+        micro_batch: clips of each process whose activations are in memory at a time; None is all of them. The gradient
+            is that of the whole batch all the same, but for rounding.
+        augment: how clips are changed; None changes nothing.
+        synthetic: noise in place of clips and texts: how fast the model is by itself. It needs `out`.
+        device: `auto` is a GPU where there is one.
         peak_tflops: what all devices together could do, in 1e12 operations a second; metrics then state the share of it
             that the model used (`mfu`). None looks the device up, and leaves the share out where it is not known.
         threads: of the processor; None is as many as this process may use. The order in which products are summed
@@ -114,6 +156,11 @@ class _StageConfig(Strict):
     checkpoint_every: Count = 100
     threads: Count | None = None
     peak_tflops: Annotated[float, Field(gt=0)] | None = None
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    micro_batch: Count | None = None
+    augment: AugmentConfig | None = None
+    synthetic: bool = False
+    loader: LoaderConfig = LoaderConfig()
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     optimiser: OptimiserConfig
 
@@ -123,6 +170,14 @@ class _StageConfig(Strict):
         if len(given) != 1:
             said = " and ".join(given) or "nothing"
             raise ValueError(f"{said} says how long; allowed: exactly one of {', '.join(DURATIONS)}; give one")
+        return self
+
+    @model_validator(mode="after")
+    def _noise_lies_apart(self) -> Self:
+        if self.synthetic and self.out is None:
+            raise ValueError(
+                "synthetic is on and out is missing; allowed: a folder that no real training uses; give out"
+            )
         return self
 
     @property
@@ -167,9 +222,14 @@ class StageOneConfig(_StageConfig):
     Attributes:
         model: the size of the encoder and of the text tower.
         dropped_share: the share of patch positions that tubes leave out; the paper drops 0.5.
+        loss: `softmax` as in the paper, or `sigmoid` (SigLIP).
+        rebuild: the size of a decoder that predicts the pixels of what was left out: the ablation with one stage; None
+            has none.
     """
 
     stage: Literal[1]
+    loss: LossName = "softmax"
+    rebuild: Preset | None = None
     model: Preset = "tiny"
     dropped_share: Share = 0.5
 
@@ -186,9 +246,17 @@ class StageTwoConfig(_StageConfig):
         teacher: folder of the finished stage 1; None is models/stage1 of the run.
         masked_share: the share of patch positions that the student does not see; the paper masks 0.65.
         decoder: the size of both decoders.
+        mask, shuffled, whole_clip: `training.objectives.DistillationOptions`; switches of the paper's ablations.
+        start: the student starts as its `teacher`, or at `random`.
+        remember_bytes: how much of what the teacher says may be kept in memory, for small sets; None asks it each time.
     """
 
     stage: Literal[2]
+    mask: MaskKind = "blocks"
+    shuffled: bool = True
+    whole_clip: bool = True
+    start: StudentStart = "teacher"
+    remember_bytes: Count | None = None
     teacher: str | None = None
     masked_share: Share = 0.65
     decoder: Preset = "tiny"

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from torch.utils.tensorboard import SummaryWriter
 
@@ -21,6 +21,32 @@ CURVE_POINTS = 100
 TIMED = frozenset({"wait_s", "step_s", "wait_share", "clips_per_s", "tflops_per_s", "mfu", "memory_bytes"})
 
 Line = Mapping[str, Any]
+
+
+class Log(Protocol):
+    """Where a step's numbers go."""
+
+    def write(self, line: Line) -> None: ...
+
+    def flush(self) -> None: ...
+
+
+class NoLog:
+    """Of a process that writes nothing."""
+
+    def __enter__(self) -> NoLog:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close nothing."""
+
+    def write(self, line: Line) -> None:
+        """Do nothing."""
+
+    def flush(self) -> None:
+        """Do nothing."""
 
 
 class MetricsLog:

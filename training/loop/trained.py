@@ -11,8 +11,9 @@ import torch
 from schemas.config_file import ConfigError
 from training.data.tokens import TextTokenizer, load_tokenizer
 from training.loop.checkpoints import TOKENIZER, Checkpoint, open_checkpoint
+from training.loop.stages import contrastive_parts
 from training.model import EncoderConfig, TextConfig, VideoEncoder, VideoTextModel
-from training.objectives import ContrastiveParts, DecoderConfig, DistillationParts, GlobalDecoder
+from training.objectives import DecoderConfig, DistillationParts, GlobalDecoder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +77,7 @@ def open_stage_one(path: Path) -> StageOneModel:
     identity = checkpoint.facts.identity
     encoder, text = EncoderConfig(**identity["encoder"]), TextConfig(**identity["text"])
     with torch.random.fork_rng(devices=[]):
-        parts = ContrastiveParts(VideoTextModel(encoder, text))
+        parts = contrastive_parts(identity["config"], encoder, text)
     parts.load_state_dict(checkpoint.handed_on())
     return StageOneModel(
         model=parts.model.eval().requires_grad_(False),

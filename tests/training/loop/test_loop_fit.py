@@ -19,7 +19,6 @@ from training.loop import TrainingStopped
 from training.loop.checkpoints import FOLDER
 from training.loop.fit import Fit, fit, step_generator
 from training.loop.metrics import read_metrics
-from training.loop.precision import Precision
 from training.objectives import StepLoss
 
 
@@ -53,6 +52,11 @@ class Square:
 
     def loss(self, batch: ClipBatch, generator: torch.Generator) -> StepLoss:
         return StepLoss(total=self.trained.number.square())
+
+    def backward(self, batch: ClipBatch, generator: torch.Generator) -> StepLoss:
+        found = self.loss(batch, generator)
+        found.total.backward()
+        return found
 
     def after_step(self) -> None:
         self.after.append(self.trained.number.item())
@@ -114,7 +118,6 @@ def job(folder: Path, objective: Square, **changes: object) -> Fit:
         objective=objective,
         batch_at=batch_at,
         identity={},
-        precision=Precision("float32"),
     )
 
 

@@ -19,6 +19,7 @@ from training.objectives import (
     ContrastiveParts,
     DistillationObjective,
     DistillationParts,
+    FrozenTeacher,
     Objective,
 )
 
@@ -68,7 +69,7 @@ def test_stage_one_is_what_its_model_multiplies(batch: ClipBatch) -> None:
     encoder, text = EncoderConfig.tiny(), TextConfig.tiny()
     texts = [text for text in batch.texts if text is not None]
     tokenizer = learn_tokenizer(texts, text.vocabulary, text.max_tokens)
-    objective = ContrastiveObjective(ContrastiveParts(VideoTextModel(encoder, text)), tokenizer, 0.5)
+    objective = ContrastiveObjective(ContrastiveParts(VideoTextModel(encoder, text)), tokenizer)
     expected = stage_one_flops(encoder, text, 0.5, tokenizer(texts)[0].shape[1])
     assert counted(objective, batch) == pytest.approx(expected, rel=0.05)
 
@@ -76,5 +77,5 @@ def test_stage_one_is_what_its_model_multiplies(batch: ClipBatch) -> None:
 def test_stage_two_is_what_its_model_multiplies(batch: ClipBatch) -> None:
     encoder, decoder = EncoderConfig.tiny(), DECODERS["tiny"]
     teacher = VideoTower(encoder)
-    objective = DistillationObjective(DistillationParts(teacher.vision_model, decoder), teacher, 0.65)
+    objective = DistillationObjective(DistillationParts(teacher.vision_model, decoder), FrozenTeacher(teacher))
     assert counted(objective, batch) == pytest.approx(stage_two_flops(encoder, decoder, 0.65), rel=0.05)

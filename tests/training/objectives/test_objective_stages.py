@@ -9,50 +9,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from training.data import ClipBatch
-from training.data.tokens import learn_tokenizer
-from training.model import EncoderConfig, TextConfig, VideoTextModel
+from tests.training.objectives.objective_builders import batch, generator, stage_one, stage_two
 from training.model.layers import Block, OffsetLayerNorm
-from training.objectives import (
-    ContrastiveObjective,
-    ContrastiveParts,
-    DecoderConfig,
-    DistillationObjective,
-    DistillationParts,
-)
-
-ENCODER = EncoderConfig(
-    frames=2, image_px=8, patch_px=4, width=8, heads=2, mlp_width=16, spatial_layers=1, temporal_layers=1
-)
-TEXT = TextConfig(vocabulary=300, max_tokens=8, width=8, heads=2, mlp_width=16, layers=1)
-TOKENIZER = learn_tokenizer(["a red circle", "a blue square"], 300, 8)
-
-
-def batch(texts: tuple[str | None, ...] = ("a red circle", "a blue square", "circle")) -> ClipBatch:
-    frames = np.random.default_rng(0).integers(0, 256, (3, 2, 8, 8, 3)).astype(np.uint8)
-    return ClipBatch(
-        step=7, source="stock", epoch=0, keys=("a", "b", "c"), texts=texts, shards=("x.tar",) * 3, frames=frames
-    )
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def video_text() -> VideoTextModel:
-    torch.manual_seed(0)
-    return VideoTextModel(ENCODER, TEXT)
-
-
-def stage_two(masked_share: float = 0.5) -> tuple[DistillationObjective, VideoTextModel]:
-    model = video_text()
-    torch.manual_seed(1)
-    parts = DistillationParts(model.video_model.vision_model, DecoderConfig(width=8, heads=2, mlp_width=16, layers=1))
-    return DistillationObjective(parts, model.video_model, masked_share), model
 
 
 def test_stage_one_trains_every_weight_of_both_towers_and_the_temperature() -> None:
-    objective = ContrastiveObjective(ContrastiveParts(video_text()), TOKENIZER, 0.5)
+    objective = stage_one()
     found = objective.loss(batch(), generator())
     found.total.backward()
     still = [name for name, weight in objective.trained.named_parameters() if weight.grad is None]
@@ -62,7 +24,7 @@ def test_stage_one_trains_every_weight_of_both_towers_and_the_temperature() -> N
 
 
 def test_stage_one_sees_only_the_tubes_that_stay() -> None:
-    objective = ContrastiveObjective(ContrastiveParts(video_text()), TOKENIZER, 0.75)
+    objective = stage_one(dropped_share=0.75)
     seen: list[torch.Size] = []
     layer = objective.trained.model.video_model.vision_model.spatial_layers[0]
     layer.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0].shape))
@@ -72,7 +34,7 @@ def test_stage_one_sees_only_the_tubes_that_stay() -> None:
 
 
 def test_a_scale_is_capped_after_each_step_and_comes_back_from_the_cap() -> None:
-    objective = ContrastiveObjective(ContrastiveParts(video_text()), TOKENIZER, 0.5)
+    objective = stage_one()
     scale = objective.trained.scale
     with torch.no_grad():
         scale.log_scale.fill_(9.0)
@@ -87,7 +49,7 @@ def test_a_scale_is_capped_after_each_step_and_comes_back_from_the_cap() -> None
 
 
 def test_a_clip_without_a_text_is_refused_in_stage_one() -> None:
-    objective = ContrastiveObjective(ContrastiveParts(video_text()), TOKENIZER, 0.5)
+    objective = stage_one()
     with pytest.raises(ValueError, match="step 7: a clip of source stock has no text"):
         objective.loss(batch(("a", None, "b")), generator())
 
@@ -131,7 +93,7 @@ class SaysTheTeacher(nn.Module):
         super().__init__()
         self._said = tokens.roll(moved, dims=1)
 
-    def forward(self, visible: Tensor, order: Tensor) -> Tensor:
+    def forward(self, visible: Tensor, places: Tensor, order: Tensor) -> Tensor:
         return self._said
 
 
@@ -148,7 +110,10 @@ def test_slot_i_must_say_the_teachers_token_of_place_i(moved: int, right: bool) 
 def test_both_distances_count_alike_and_stand_beside_the_trivial_ones() -> None:
     found = stage_two()[0].loss(batch(), generator())
     assert found.total.item() == pytest.approx((found.terms["local"] + found.terms["global"]).item())
-    assert set(found.terms) == {"local", "global", "local_trivial", "global_trivial"}
+    trivial, halves = {"local_trivial", "global_trivial"}, {"local_visible", "local_masked"}
+    assert set(found.terms) == {"local", "global"} | trivial | halves
+    # Half of the places are visible.
+    assert (found.terms["local_visible"] + found.terms["local_masked"]) / 2 == pytest.approx(found.terms["local"])
     assert 0 < found.terms["local_trivial"] < 1
 
 
@@ -178,7 +143,7 @@ def watched(root: nn.Module, kind: type[nn.Module], into: dict[str, tuple[Tensor
 
 
 def test_norms_and_what_layers_add_to_are_float32_where_products_are_bfloat16() -> None:
-    first = ContrastiveObjective(ContrastiveParts(video_text()), TOKENIZER, 0.5)
+    first = stage_one()
     second, _ = stage_two()
     norms: dict[str, tuple[Tensor, Tensor]] = {}
     blocks: dict[str, tuple[Tensor, Tensor]] = {}

@@ -1,0 +1,110 @@
+"""A stage's objective with fresh weights, and what a clip of it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from training.data.tokens import TextTokenizer, learn_tokenizer, load_tokenizer, tokenizer_of
+from training.loop.checkpoints import TOKENIZER, newest_checkpoint
+from training.loop.config import DECODERS, TEXTS, StageOneConfig, StageTwoConfig
+from training.loop.flops import stage_one_flops, stage_two_flops
+from training.loop.launch import Team
+from training.model import EncoderConfig, TextConfig, VideoTextModel, VideoTower
+from training.objectives import (
+    ContrastiveObjective,
+    ContrastiveOptions,
+    ContrastiveParts,
+    DistillationObjective,
+    DistillationOptions,
+    DistillationParts,
+    Execution,
+    FrozenTeacher,
+    Objective,
+    Teacher,
+)
+from training.objectives.teacher import RememberingTeacher
+
+Texts = Callable[[], Iterator[str]]
+TEXTS_COUNTED = 1_000  # whose tokens are counted to say what an average text costs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """What a stage trains.
+
+    Attributes:
+        clip_flops: what a clip costs (`training.loop.flops`).
+        files: what goes into every checkpoint, by name.
+    """
+
+    objective: Objective
+    clip_flops: float
+    files: dict[str, bytes] = field(default_factory=dict)
+
+
+def first_stage(
+    config: StageOneConfig, encoder: EncoderConfig, texts: Texts, execution: Execution, team: Team
+) -> Stage:
+    """Return stage 1 with fresh weights, which hang on the seed alone.
+
+    Args:
+        texts: gives those of the samples, in order; the tokenizer is learnt from them unless a checkpoint holds one.
+    """
+    text = TEXTS[config.model]()
+    tokenizer = _tokenizer(config.folder, texts, text, team)
+    counted = list(islice(texts(), TEXTS_COUNTED))
+    tokens = float((~tokenizer(counted)[1]).sum()) / len(counted)
+    rebuilds = config.rebuild is not None
+    options = ContrastiveOptions(loss=config.loss, dropped_share=config.dropped_share, rebuild=rebuilds)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        parts = contrastive_parts(config.model_dump(), encoder, text).to(team.device)
+    return Stage(
+        objective=ContrastiveObjective(parts, tokenizer, options, execution),
+        clip_flops=stage_one_flops(encoder, text, config.dropped_share, tokens),
+        files={TOKENIZER: tokenizer.to_bytes()},
+    )
+
+
+def contrastive_parts(config: Mapping[str, Any], encoder: EncoderConfig, text: TextConfig) -> ContrastiveParts:
+    """Return what stage 1 trains, with fresh weights.
+
+    Args:
+        config: its keys, as a checkpoint's identity states them.
+    """
+    rebuild = config.get("rebuild")
+    decoder = None if rebuild is None else DECODERS[rebuild]
+    return ContrastiveParts(VideoTextModel(encoder, text), config.get("loss", "softmax"), decoder)
+
+
+def second_stage(config: StageTwoConfig, tower: VideoTower, execution: Execution, team: Team) -> Stage:
+    """Return stage 2 with a student that starts as the teacher, or at random by the seed, and fresh decoders."""
+    encoder, decoder = tower.vision_model.config, DECODERS[config.decoder]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        parts = DistillationParts(tower.vision_model, decoder, config.start).to(team.device)
+    teacher: Teacher = FrozenTeacher(tower.to(team.device))
+    if config.remember_bytes is not None:
+        teacher = RememberingTeacher(teacher, config.remember_bytes)
+    options = DistillationOptions(
+        mask=config.mask, masked_share=config.masked_share, shuffled=config.shuffled, whole_clip=config.whole_clip
+    )
+    return Stage(
+        objective=DistillationObjective(parts, teacher, options, execution),
+        clip_flops=stage_two_flops(encoder, decoder, config.masked_share),
+    )
+
+
+def _tokenizer(folder: Path, texts: Texts, size: TextConfig, team: Team) -> TextTokenizer:
+    """Return the tokenizer of a training under way, or one that the first process learns from its texts."""
+    found = newest_checkpoint(folder)
+    if found is not None:
+        return load_tokenizer(found.folder / TOKENIZER, size.max_tokens)
+    own = learn_tokenizer(texts(), size.vocabulary, size.max_tokens).to_bytes() if team.is_first else b""
+    return tokenizer_of(team.every(own)[0], size.max_tokens)
