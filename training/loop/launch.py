@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
@@ -78,9 +78,15 @@ class Team:
                 dist.broadcast(value, src=0)
 
 
-@contextmanager
-def launched(wanted: DeviceName = "auto", environ: Mapping[str, str] = os.environ) -> Iterator[Team]:
-    """Join the processes that torchrun started with this one, for a block; alone without it.
+def is_first_process(environ: Mapping[str, str] = os.environ) -> bool:
+    """Return whether this is the process that speaks for all that torchrun started, or the only one."""
+    return environ.get("RANK", "0") == "0"
+
+
+def launched(wanted: DeviceName = "auto", environ: Mapping[str, str] = os.environ) -> Team:
+    """Join the processes that torchrun started with this one; alone without it.
+
+    They stay together until they end: a group that is left cannot be joined again.
 
     Raises:
         ConfigError: a GPU is asked for and there is none, or fewer than processes.
@@ -88,19 +94,17 @@ def launched(wanted: DeviceName = "auto", environ: Mapping[str, str] = os.enviro
     world, local = int(environ.get("WORLD_SIZE", "1")), int(environ.get("LOCAL_RANK", "0"))
     device = _device(wanted, local)
     if world == 1:
-        yield Team(device=device)
-        return
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=GRADIENTS_WAIT)
-    try:
-        yield Team(
-            ranks=ProcessGroup(),
-            local_rank=local,
-            local_world=int(environ.get("LOCAL_WORLD_SIZE", "1")),
-            device=device,
-            control=dist.new_group(backend="gloo", timeout=WORK_WAIT),
-        )
-    finally:
-        dist.destroy_process_group()
+        return Team(device=device)
+    if not dist.is_initialized():
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=GRADIENTS_WAIT)
+        atexit.register(dist.destroy_process_group)
+    return Team(
+        ranks=ProcessGroup(),
+        local_rank=local,
+        local_world=int(environ.get("LOCAL_WORLD_SIZE", "1")),
+        device=device,
+        control=dist.new_group(backend="gloo", timeout=WORK_WAIT),
+    )
 
 
 def _device(wanted: DeviceName, local_rank: int) -> torch.device:

@@ -62,8 +62,8 @@ def train(config: TrainConfig, new_display: NewDisplay = new_display) -> Trainin
         ManifestRefused: the run has no finished shards.
         TrainingStopped: a number of a step is not finite.
     """
-    with launched(config.device) as team:
-        return _train(config, team, new_display if team.is_first else _silent)
+    team = launched(config.device)
+    return _train(config, team, new_display if team.is_first else _silent)
 
 
 def _silent(title: str) -> Display:
