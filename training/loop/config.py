@@ -14,7 +14,10 @@ from schemas.config_file import ConfigError, Strict, load_yaml, resolve_path
 from schemas.records import Tier
 from schemas.run import RunAddress, address_of, stage_folder
 from training.model import EncoderConfig, TextConfig
+from training.objectives.contrastive import ContrastiveOptions, LossName
 from training.objectives.decoders import DecoderConfig
+from training.objectives.distillation import DistillationOptions, StudentStart
+from training.objectives.masks import MaskKind
 
 GUIDE = "docs/training.md"
 Count = Annotated[int, Field(ge=1)]
@@ -71,6 +74,8 @@ class _StageConfig(Strict):
         precision: what matrices are multiplied in; `auto` is bfloat16 where the processor has instructions for it.
             Weights, norms, softmax and losses are float32 in any case.
         checkpoint_every: steps between checkpoints; one is written after the last step too.
+        chunk_clips: clips whose activations are in memory at a time; None is the whole batch. The batch is as large
+            whatever it is; stage 1 then goes forward twice.
         threads: of the processor; None is as many as this process may use. The order in which products are summed
             hangs on it, so equal bits need an equal number.
     """
@@ -87,6 +92,7 @@ class _StageConfig(Strict):
     checkpoint_every: Count = 100
     threads: Count | None = None
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    chunk_clips: Count | None = None
     optimiser: OptimiserConfig
 
     @property
@@ -106,11 +112,26 @@ class StageOneConfig(_StageConfig):
     Attributes:
         model: the size of the encoder and of the text tower.
         dropped_share: the share of patch positions that tubes leave out; the paper drops 0.5.
+        loss: `softmax` as in the paper, or SigLIP's `sigmoid`.
+        rebuild: whether pixels of what was left out are predicted too: one stage in place of two, an ablation.
     """
 
     stage: Literal[1]
     model: Preset = "tiny"
     dropped_share: Share = 0.5
+    loss: LossName = "softmax"
+    rebuild: bool = False
+
+    @model_validator(mode="after")
+    def _has_something_to_rebuild(self) -> StageOneConfig:
+        if self.rebuild and not self.dropped_share:
+            raise ValueError("rebuild is on and dropped_share 0; allowed: a share above 0; nothing else is rebuilt")
+        return self
+
+    @property
+    def options(self) -> ContrastiveOptions:
+        """What is minimised."""
+        return ContrastiveOptions(loss=self.loss, dropped_share=self.dropped_share, rebuild=self.rebuild)
 
     @property
     def folder(self) -> Path:
@@ -123,14 +144,31 @@ class StageTwoConfig(_StageConfig):
 
     Attributes:
         teacher: folder of the finished stage 1; None is models/stage1 of the run.
-        masked_share: the share of patch positions that the student does not see; the paper masks 0.65.
+        mask, masked_share, shuffled, whole_clip: see `DistillationOptions`; all but `mask` are as in the paper.
+        start: the student's first weights: its teacher's, or random ones, an ablation.
         decoder: the size of both decoders.
+        teacher_memory_mb: megabytes of what the teacher said that are remembered; 0 asks it anew at each step.
     """
 
     stage: Literal[2]
     teacher: str | None = None
+    mask: MaskKind = "blocks"
     masked_share: Share = 0.65
+    shuffled: bool = True
+    whole_clip: bool = True
+    start: StudentStart = "teacher"
     decoder: Preset = "tiny"
+    teacher_memory_mb: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def options(self) -> DistillationOptions:
+        """What is minimised."""
+        return DistillationOptions(
+            mask=self.mask,
+            masked_share=self.masked_share,
+            shuffled=self.shuffled,
+            whole_clip=self.whole_clip,
+        )
 
     @property
     def folder(self) -> Path:

@@ -28,28 +28,28 @@ from training.data import (
 from training.data.batches import DRAWING_RULE
 from training.data.tokens import TextTokenizer, learn_tokenizer, load_tokenizer
 from training.loop.checkpoints import TOKENIZER, newest_checkpoint
-from training.loop.config import DECODERS, ENCODERS, TEXTS, StageOneConfig, TrainConfig
+from training.loop.config import DECODERS, ENCODERS, TEXTS, StageOneConfig, StageTwoConfig, TrainConfig
 from training.loop.files import write_whole
 from training.loop.fit import Fit, fit
 from training.loop.metrics import loss_curve, read_metrics, samples_by_source
 from training.loop.precision import Precision, repeatable, resolve_precision
 from training.loop.trained import StageOneModel, open_stage_one
-from training.model import EncoderConfig, VideoTextModel
+from training.model import EncoderConfig, VideoTextModel, VideoTower
 from training.objectives import (
     ContrastiveObjective,
-    ContrastiveOptions,
     ContrastiveParts,
     DistillationObjective,
-    DistillationOptions,
     DistillationParts,
     Execution,
     FrozenTeacher,
     Objective,
+    RememberingTeacher,
+    Teacher,
 )
 
 SUMMARY_JSON = Path(summary_path(1)).name
 # Keys of a config that say where things lie or how often they are written; the result does not hang on them.
-_PLACES = {"run", "out", "teacher", "manifest", "checkpoint_every", "threads"}
+_PLACES = {"run", "out", "teacher", "manifest", "checkpoint_every", "threads", "chunk_clips", "teacher_memory_mb"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +99,7 @@ def _start(config: TrainConfig) -> _Start:
     if isinstance(config, StageOneConfig):
         encoder = ENCODERS[config.model]()
         identity |= {"encoder": asdict(encoder), "text": asdict(TEXTS[config.model]())}
+        identity |= {"pixel_decoder": asdict(DECODERS[config.model])} if config.rebuild else {}
     else:
         teacher = _finished_teacher(config.teacher_folder)
         encoder = teacher.encoder.config
@@ -192,21 +193,26 @@ def _job(start: _Start, cache: DecodedCache, plan: BatchPlan) -> Fit:
 def _objective(start: _Start, cache: DecodedCache) -> tuple[Objective, dict[str, bytes]]:
     """Return a stage's objective with fresh weights, which hang on the seed alone, and its files for checkpoints."""
     config = start.config
-    execution = Execution(autocast=start.precision.autocast)
+    execution = Execution(autocast=start.precision.autocast, chunk_clips=config.chunk_clips)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         if isinstance(config, StageOneConfig):
             text = TEXTS[config.model]()
             tokenizer = _tokenizer(config.folder, cache, text.vocabulary, text.max_tokens)
-            parts = ContrastiveParts(VideoTextModel(start.encoder, text))
+            pixels = DECODERS[config.model] if config.rebuild else None
+            parts = ContrastiveParts(VideoTextModel(start.encoder, text), config.loss, pixels)
             files = {TOKENIZER: tokenizer.to_bytes()}
-            options = ContrastiveOptions(dropped_share=config.dropped_share)
-            return ContrastiveObjective(parts, tokenizer, options, execution), files
+            return ContrastiveObjective(parts, tokenizer, config.options, execution), files
         assert start.teacher is not None
-        teacher = start.teacher.model.video_model
-        student = DistillationParts(teacher.vision_model, DECODERS[config.decoder])
-        masks = DistillationOptions(masked_share=config.masked_share)
-        return DistillationObjective(student, FrozenTeacher(teacher), masks, execution), {}
+        return _distillation(config, start.teacher.model.video_model, execution), {}
+
+
+def _distillation(config: StageTwoConfig, tower: VideoTower, execution: Execution) -> DistillationObjective:
+    parts = DistillationParts(tower.vision_model, DECODERS[config.decoder], config.start)
+    teacher: Teacher = FrozenTeacher(tower)
+    if config.teacher_memory_mb:
+        teacher = RememberingTeacher(teacher, config.teacher_memory_mb * 1_000_000)
+    return DistillationObjective(parts, teacher, config.options, execution)
 
 
 def _tokenizer(folder: Path, cache: DecodedCache, vocabulary: int, max_tokens: int) -> TextTokenizer:

@@ -76,7 +76,8 @@ def open_stage_one(path: Path) -> StageOneModel:
     identity = checkpoint.facts.identity
     encoder, text = EncoderConfig(**identity["encoder"]), TextConfig(**identity["text"])
     with torch.random.fork_rng(devices=[]):
-        parts = ContrastiveParts(VideoTextModel(encoder, text))
+        pixels = DecoderConfig(**identity["pixel_decoder"]) if "pixel_decoder" in identity else None
+        parts = ContrastiveParts(VideoTextModel(encoder, text), identity["config"]["loss"], pixels)
     parts.load_state_dict(checkpoint.weights())
     return StageOneModel(
         model=parts.model.eval().requires_grad_(False),

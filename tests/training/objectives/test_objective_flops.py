@@ -1,7 +1,7 @@
 """Counted operations of real steps at the base size, forward and backward, against what they were planned to cost.
 
 The plan counts matrix products of the layers: 3 forward passes for what learns, 1 for the teacher; half of the patches
-in stage 1, 90 of 256 in stage 2, 8 frames. Pooling heads, projections around decoders and auxiliary layers are not in it.
+in stage 1, 90 of 256 in stage 2, 8 frames. It leaves out pooling heads, projections around decoders, auxiliary layers.
 """
 
 from __future__ import annotations
