@@ -17,19 +17,17 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from schemas.config_file import ConfigError, Strict, load_yaml, resolve_path
 from schemas.records import Tier
 from schemas.run import RunAddress, address_of, stage_folder
-from training.data import AugmentOptions
+from training.loop.options import AugmentConfig, Count, LoaderConfig, OptimiserConfig, Share
 from training.model import EncoderConfig, TextConfig
-from training.objectives.contrastive import LossName
+from training.objectives.contrastive import ContrastiveOptions, LossName
 from training.objectives.decoders import DecoderConfig
-from training.objectives.distillation import StudentStart
+from training.objectives.distillation import DistillationOptions, StudentStart
 from training.objectives.masks import MaskKind
 
 GUIDE = "docs/training.md"
 CONFIG_YAML = "config.yaml"
 DURATIONS = ("steps", "samples", "epochs")
-Count = Annotated[int, Field(ge=1)]
 Part = Annotated[float, Field(ge=1e-6, le=1e6)]
-Share = Annotated[float, Field(ge=0, lt=1)]
 Preset = Literal["tiny", "base"]
 
 ENCODERS = {"tiny": EncoderConfig.tiny, "base": EncoderConfig.base}
@@ -39,77 +37,6 @@ DECODERS = {
     "tiny": DecoderConfig(width=64, heads=4, mlp_width=256, layers=2),
     "base": DecoderConfig(),
 }
-
-
-class OptimiserConfig(Strict):
-    """The optimiser, with a warm-up and a fall of the learning rate.
-
-    Attributes:
-        kind: `adamw`, or `adafactor` as in the paper: it keeps a number per row and per column of a matrix in place
-            of two per weight. Its rate is in units of each tensor's root mean square, at most 1 / sqrt(step).
-        peak_lr: reached after `warmup_steps`, linearly.
-        final_lr: reached at the last step, by `linear` and `cosine`.
-        fall: the curve after the warm-up. `linear` and `cosine` end at final_lr with the last step (the paper falls
-            linearly in stage 1, along a cosine in stage 2); `constant` stays; `inverse_sqrt` is peak_lr times
-            sqrt((warmup_steps + 1) / (step + 1)), which does not hang on how many steps there are.
-        weight_decay: of matrices; norms, biases, tables of positions and the temperature have none.
-        beta1, beta2: of AdamW; Adafactor has no momentum, and its decay follows the step.
-        clip_norm: gradients are scaled down to this norm; None leaves them as they are.
-    """
-
-    kind: Literal["adamw", "adafactor"] = "adamw"
-    peak_lr: Annotated[float, Field(gt=0)]
-    final_lr: Annotated[float, Field(ge=0)] = 0.0
-    warmup_steps: Annotated[int, Field(ge=0)] = 0
-    fall: Literal["linear", "cosine", "constant", "inverse_sqrt"] = "cosine"
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    beta2: Annotated[float, Field(gt=0, lt=1)] = 0.98
-    clip_norm: Annotated[float, Field(gt=0)] | None = 1.0
-
-    @model_validator(mode="after")
-    def _ordered(self) -> OptimiserConfig:
-        if self.final_lr > self.peak_lr:
-            raise ValueError(f"final_lr is {self.final_lr} and peak_lr {self.peak_lr}; allowed: final_lr <= peak_lr")
-        if self.fall in ("constant", "inverse_sqrt") and self.final_lr:
-            raise ValueError(f"final_lr is of linear and cosine and fall is {self.fall}; remove final_lr")
-        unused = sorted({"beta1", "beta2"} & self.model_fields_set)
-        if self.kind == "adafactor" and unused:
-            raise ValueError(f"{', '.join(unused)} is of adamw and kind is adafactor; remove it, or take adamw")
-        return self
-
-
-class LoaderConfig(Strict):
-    """How samples come to a step; what comes does not hang on it.
-
-    Attributes:
-        kind: `cache` decodes all shards once, before the first step; `stream` reads and decodes each clip when it is
-            wanted, for corpora whose frames no disk holds.
-        ahead: batches that are made while a step is under way.
-        workers: of a stream: processes of each rank that decode.
-        reads: of a stream: reads at a time.
-        deadline_s: of a stream: how long a clip may take to decode; one that takes longer stops the training.
-    """
-
-    kind: Literal["cache", "stream"] = "cache"
-    ahead: Annotated[int, Field(ge=0)] = 2
-    workers: Count = 2
-    reads: Count = 4
-    deadline_s: Annotated[float, Field(gt=0)] = 60.0
-
-
-class AugmentConfig(Strict):
-    """Changes of clips that keep their motion: `training.data.AugmentOptions`."""
-
-    crop: Annotated[float, Field(gt=0, le=1)] = 1.0
-    flip: Annotated[float, Field(ge=0, le=1)] = 0.0
-    colour: Share = 0.0
-    directed_sources: tuple[str, ...] = ()
-
-    @property
-    def options(self) -> AugmentOptions:
-        """The same for `augmented`."""
-        return AugmentOptions(**self.model_dump())
 
 
 class _StageConfig(Strict):
@@ -130,8 +57,8 @@ class _StageConfig(Strict):
         precision: what matrices are multiplied in; `auto` is bfloat16 where the processor has instructions for it.
             Weights, norms, softmax and losses are float32 in any case.
         checkpoint_every: steps between checkpoints; one is written after the last step too.
-        micro_batch: clips of each process whose activations are in memory at a time; None is all of them. The gradient
-            is that of the whole batch all the same, but for rounding.
+        chunk_clips: clips of each process whose activations are in memory at a time; None is all of them. The batch is
+            as large whatever it is; stage 1 then goes forward twice.
         augment: how clips are changed; None changes nothing.
         synthetic: noise in place of clips and texts: how fast the model is by itself. It needs `out`.
         device: `auto` is a GPU where there is one.
@@ -157,7 +84,7 @@ class _StageConfig(Strict):
     threads: Count | None = None
     peak_tflops: Annotated[float, Field(gt=0)] | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    micro_batch: Count | None = None
+    chunk_clips: Count | None = None
     augment: AugmentConfig | None = None
     synthetic: bool = False
     loader: LoaderConfig = LoaderConfig()
@@ -222,16 +149,26 @@ class StageOneConfig(_StageConfig):
     Attributes:
         model: the size of the encoder and of the text tower.
         dropped_share: the share of patch positions that tubes leave out; the paper drops 0.5.
-        loss: `softmax` as in the paper, or `sigmoid` (SigLIP).
-        rebuild: the size of a decoder that predicts the pixels of what was left out: the ablation with one stage; None
-            has none.
+        loss: `softmax` as in the paper, or SigLIP's `sigmoid`.
+        rebuild: whether pixels of what was left out are predicted too: one stage in place of two, an ablation.
     """
 
     stage: Literal[1]
-    loss: LossName = "softmax"
-    rebuild: Preset | None = None
     model: Preset = "tiny"
     dropped_share: Share = 0.5
+    loss: LossName = "softmax"
+    rebuild: bool = False
+
+    @model_validator(mode="after")
+    def _has_something_to_rebuild(self) -> StageOneConfig:
+        if self.rebuild and not self.dropped_share:
+            raise ValueError("rebuild is on and dropped_share 0; allowed: a share above 0; nothing else is rebuilt")
+        return self
+
+    @property
+    def options(self) -> ContrastiveOptions:
+        """What is minimised."""
+        return ContrastiveOptions(loss=self.loss, dropped_share=self.dropped_share, rebuild=self.rebuild)
 
     @property
     def folder(self) -> Path:
@@ -244,22 +181,31 @@ class StageTwoConfig(_StageConfig):
 
     Attributes:
         teacher: folder of the finished stage 1; None is models/stage1 of the run.
-        masked_share: the share of patch positions that the student does not see; the paper masks 0.65.
+        mask, masked_share, shuffled, whole_clip: see `DistillationOptions`; all but `mask` are as in the paper.
+        start: the student's first weights: its teacher's, or random ones, an ablation.
         decoder: the size of both decoders.
-        mask, shuffled, whole_clip: `training.objectives.DistillationOptions`; switches of the paper's ablations.
-        start: the student starts as its `teacher`, or at `random`.
-        remember_bytes: how much of what the teacher says may be kept in memory, for small sets; None asks it each time.
+        teacher_memory_mb: megabytes of what the teacher said that are remembered; 0 asks it anew at each step.
     """
 
     stage: Literal[2]
+    teacher: str | None = None
     mask: MaskKind = "blocks"
+    masked_share: Share = 0.65
     shuffled: bool = True
     whole_clip: bool = True
     start: StudentStart = "teacher"
-    remember_bytes: Count | None = None
-    teacher: str | None = None
-    masked_share: Share = 0.65
     decoder: Preset = "tiny"
+    teacher_memory_mb: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def options(self) -> DistillationOptions:
+        """What is minimised."""
+        return DistillationOptions(
+            mask=self.mask,
+            masked_share=self.masked_share,
+            shuffled=self.shuffled,
+            whole_clip=self.whole_clip,
+        )
 
     @property
     def folder(self) -> Path:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -18,17 +17,15 @@ from training.loop.launch import Team
 from training.model import EncoderConfig, TextConfig, VideoTextModel, VideoTower
 from training.objectives import (
     ContrastiveObjective,
-    ContrastiveOptions,
     ContrastiveParts,
     DistillationObjective,
-    DistillationOptions,
     DistillationParts,
     Execution,
     FrozenTeacher,
     Objective,
+    RememberingTeacher,
     Teacher,
 )
-from training.objectives.teacher import RememberingTeacher
 
 Texts = Callable[[], Iterator[str]]
 TEXTS_COUNTED = 1_000  # whose tokens are counted to say what an average text costs
@@ -60,27 +57,15 @@ def first_stage(
     tokenizer = _tokenizer(config.folder, texts, text, team)
     counted = list(islice(texts(), TEXTS_COUNTED))
     tokens = float((~tokenizer(counted)[1]).sum()) / len(counted)
-    rebuilds = config.rebuild is not None
-    options = ContrastiveOptions(loss=config.loss, dropped_share=config.dropped_share, rebuild=rebuilds)
+    pixels = DECODERS[config.model] if config.rebuild else None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        parts = contrastive_parts(config.model_dump(), encoder, text).to(team.device)
+        parts = ContrastiveParts(VideoTextModel(encoder, text), config.loss, pixels).to(team.device)
     return Stage(
-        objective=ContrastiveObjective(parts, tokenizer, options, execution),
+        objective=ContrastiveObjective(parts, tokenizer, config.options, execution),
         clip_flops=stage_one_flops(encoder, text, config.dropped_share, tokens),
         files={TOKENIZER: tokenizer.to_bytes()},
     )
-
-
-def contrastive_parts(config: Mapping[str, Any], encoder: EncoderConfig, text: TextConfig) -> ContrastiveParts:
-    """Return what stage 1 trains, with fresh weights.
-
-    Args:
-        config: its keys, as a checkpoint's identity states them.
-    """
-    rebuild = config.get("rebuild")
-    decoder = None if rebuild is None else DECODERS[rebuild]
-    return ContrastiveParts(VideoTextModel(encoder, text), config.get("loss", "softmax"), decoder)
 
 
 def second_stage(config: StageTwoConfig, tower: VideoTower, execution: Execution, team: Team) -> Stage:
@@ -90,13 +75,10 @@ def second_stage(config: StageTwoConfig, tower: VideoTower, execution: Execution
         torch.manual_seed(config.seed)
         parts = DistillationParts(tower.vision_model, decoder, config.start).to(team.device)
     teacher: Teacher = FrozenTeacher(tower.to(team.device))
-    if config.remember_bytes is not None:
-        teacher = RememberingTeacher(teacher, config.remember_bytes)
-    options = DistillationOptions(
-        mask=config.mask, masked_share=config.masked_share, shuffled=config.shuffled, whole_clip=config.whole_clip
-    )
+    if config.teacher_memory_mb:
+        teacher = RememberingTeacher(teacher, config.teacher_memory_mb * 1_000_000)
     return Stage(
-        objective=DistillationObjective(parts, teacher, options, execution),
+        objective=DistillationObjective(parts, teacher, config.options, execution),
         clip_flops=stage_two_flops(encoder, decoder, config.masked_share),
     )
 

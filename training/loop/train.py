@@ -36,7 +36,7 @@ SUMMARY_JSON = Path(summary_path(1)).name
 # Keys of a config that say where things lie, how a step is computed, or what another key says too: the result does not
 # hang on them, but for rounding.
 _PLACES = {"run", "out", "teacher", "manifest", "checkpoint_every", "samples", "epochs"}
-_MEANS = {"threads", "device", "micro_batch", "loader", "peak_tflops", "remember_bytes"}
+_MEANS = {"threads", "device", "chunk_clips", "loader", "peak_tflops", "teacher_memory_mb"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +114,7 @@ def _start(config: TrainConfig, team: Team) -> _Start:
     if isinstance(config, StageOneConfig):
         encoder = ENCODERS[config.model]()
         identity |= {"encoder": asdict(encoder), "text": asdict(TEXTS[config.model]())}
+        identity |= {"pixel_decoder": asdict(DECODERS[config.model])} if config.rebuild else {}
     else:
         teacher = _finished_teacher(config.teacher_folder, synthetic=config.synthetic)
         encoder = teacher.encoder.config
@@ -222,7 +223,7 @@ def _peak(start: _Start) -> float | None:
 
 def _stage(start: _Start, data: Data) -> Stage:
     config, team = start.config, start.team
-    execution = Execution(chunk_clips=config.micro_batch, ranks=team.ranks, autocast=start.precision.autocast)
+    execution = Execution(chunk_clips=config.chunk_clips, ranks=team.ranks, autocast=start.precision.autocast)
     if isinstance(config, StageOneConfig):
         return first_stage(config, start.encoder, data.texts, execution, team)
     assert start.teacher is not None

@@ -11,9 +11,8 @@ import torch
 from schemas.config_file import ConfigError
 from training.data.tokens import TextTokenizer, load_tokenizer
 from training.loop.checkpoints import TOKENIZER, Checkpoint, open_checkpoint
-from training.loop.stages import contrastive_parts
 from training.model import EncoderConfig, TextConfig, VideoEncoder, VideoTextModel
-from training.objectives import DecoderConfig, DistillationParts, GlobalDecoder
+from training.objectives import ContrastiveParts, DecoderConfig, DistillationParts, GlobalDecoder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +76,8 @@ def open_stage_one(path: Path) -> StageOneModel:
     identity = checkpoint.facts.identity
     encoder, text = EncoderConfig(**identity["encoder"]), TextConfig(**identity["text"])
     with torch.random.fork_rng(devices=[]):
-        parts = contrastive_parts(identity["config"], encoder, text)
+        pixels = DecoderConfig(**identity["pixel_decoder"]) if "pixel_decoder" in identity else None
+        parts = ContrastiveParts(VideoTextModel(encoder, text), identity["config"]["loss"], pixels)
     parts.load_state_dict(checkpoint.handed_on())
     return StageOneModel(
         model=parts.model.eval().requires_grad_(False),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -56,13 +57,20 @@ class Pairs:
         return torch.arange(self.first, self.first + self.video.shape[0], device=self.video.device)
 
 
+def _full_precision(device: torch.device) -> AbstractContextManager[object]:
+    """Return the context in which no product is rounded more than its factors are."""
+    if not torch.amp.is_autocast_available(device.type):
+        return nullcontext()
+    return torch.autocast(device.type, enabled=False)
+
+
 def softmax_loss(pairs: Pairs, scale: Tensor) -> Tensor:
     """Return the symmetric softmax cross-entropy (paper, section 3.2): mean over own rows and both directions.
 
     Args:
         scale: a scalar, 1 / temperature.
     """
-    with torch.autocast(pairs.video.device.type, enabled=False):
+    with _full_precision(pairs.video.device):
         to_text = scale.float() * pairs.video @ pairs.every_text.T
         to_video = scale.float() * pairs.text @ pairs.every_video.T
         return 0.5 * (F.cross_entropy(to_text, pairs.partners) + F.cross_entropy(to_video, pairs.partners))
@@ -76,7 +84,7 @@ def sigmoid_loss(pairs: Pairs, scale: Tensor, bias: Tensor) -> Tensor:
     Args:
         scale, bias: scalars; logits are scale * cosine + bias.
     """
-    with torch.autocast(pairs.video.device.type, enabled=False):
+    with _full_precision(pairs.video.device):
         logits = scale.float() * pairs.video @ pairs.every_text.T + bias.float()
         # +1 for a clip's own text, -1 for all others
         signs = 2.0 * F.one_hot(pairs.partners, logits.shape[1]).to(logits.dtype) - 1.0

@@ -117,6 +117,13 @@ WRONG = {
     ),
     "no batch": ({"batch_size": 0}, "batch_size: Input should be greater than or equal to 1"),
     "all tokens dropped": ({"dropped_share": 1.0}, "dropped_share: Input should be less than 1"),
+    "nothing to rebuild": (
+        {"rebuild": True, "dropped_share": 0},
+        "rebuild is on and dropped_share 0; allowed: a share",
+    ),
+    "another mask": ({"stage": 2, "mask": "rows"}, "mask: Input should be 'tubes', 'blocks' or 'bevt'"),
+    "another start": ({"stage": 2, "start": "zero"}, "start: Input should be 'teacher' or 'random'"),
+    "chunks of nothing": ({"chunk_clips": 0}, "chunk_clips: Input should be greater than or equal to 1"),
     "unknown model": ({"model": "huge"}, "model: Input should be 'tiny' or 'base'"),
     "unknown tier": ({"tiers": ["best"]}, "tiers.0"),
     "rates the wrong way round": (

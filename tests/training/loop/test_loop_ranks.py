@@ -79,7 +79,7 @@ def one(world_run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
 @pytest.mark.slow
 def test_two_ranks_are_one_with_the_same_batch(world_run: Path, one: tuple[Path, Path], tmp_path: Path) -> None:
     # The first stage in chunks of one clip too; the second learns from the teacher of the one process.
-    first = stage_one(world_run, tmp_path / "1", batch_size=4, micro_batch=1)
+    first = stage_one(world_run, tmp_path / "1", batch_size=4, chunk_clips=1)
     second = stage_two(world_run, tmp_path / "2", one[0], batch_size=4)
     with two_ranks(tmp_path / "ranks", first, second) as training:
         assert training.wait(PATIENCE_S) == 0, (tmp_path / "ranks" / "log").read_text()

@@ -143,6 +143,29 @@ def test_stage_two_learns_from_it_resumes_and_repeats(world_run: Path, first: Pa
     assert {"local", "global", "local_trivial", "global_trivial"} <= set(read_metrics(tmp_path / "a")[0])
 
 
+def test_arms_of_an_ablation_train_and_open(world_run: Path, first: Path, tmp_path: Path) -> None:
+    one = stage_one(world_run, tmp_path / "one", steps=1, loss="sigmoid", rebuild=True, chunk_clips=1)
+    train(one, silent)
+    assert {"bias", "contrastive", "rebuilt"} <= set(read_metrics(one.folder)[0])
+    open_stage_one(one.folder)
+    arm = {"mask": "tubes", "shuffled": False, "whole_clip": False, "start": "random", "teacher_memory_mb": 1}
+    two = stage_two(world_run, tmp_path / "two", first, steps=1, **arm)
+    train(two, silent)
+    line = read_metrics(two.folder)[0]
+    assert line["loss"] == line["local"] and {"local_visible", "local_masked"} <= set(line)
+    open_stage_two(two.folder)
+
+
+def test_chunks_and_memory_belong_to_the_same_training(world_run: Path, first: Path, tmp_path: Path) -> None:
+    config = stage_two(world_run, tmp_path / "cut", first)
+    train(config, silent)
+    losses = [line["loss"] for line in read_metrics(config.folder)]
+    other = stage_two(world_run, tmp_path / "other", first, chunk_clips=1, teacher_memory_mb=1)
+    train(other, silent)
+    assert [line["loss"] for line in read_metrics(other.folder)] == pytest.approx(losses, abs=1e-4)
+    assert train(other.model_copy(update={"chunk_clips": None, "teacher_memory_mb": 0}), silent) is not None
+
+
 def test_each_batch_is_of_one_source_and_adds_up_in_the_summary(first: Path) -> None:
     summary = read_summary(first)
     assert summary is not None

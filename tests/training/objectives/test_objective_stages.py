@@ -9,8 +9,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.training.objectives.objective_builders import batch, generator, stage_one, stage_two
+from tests.training.objectives.objective_builders import (
+    DECODER,
+    TOKENIZER,
+    batch,
+    generator,
+    stage_one,
+    stage_two,
+    video_text,
+)
 from training.model.layers import Block, OffsetLayerNorm
+from training.objectives import ContrastiveObjective, ContrastiveOptions, ContrastiveParts, Execution
+from training.objectives.base import unit_frames
+from training.objectives.masks import tube_keep
 
 
 def test_stage_one_trains_every_weight_of_both_towers_and_the_temperature() -> None:
@@ -31,6 +42,57 @@ def test_stage_one_sees_only_the_tubes_that_stay() -> None:
     objective.loss(batch(), generator())
     # One of four positions stays: 3 clips x 2 frames, 1 token each. The others are no work.
     assert seen == [torch.Size((6, 1, 8))]
+
+
+def test_what_is_dropped_changes_no_token_that_is_kept() -> None:
+    encoder = video_text().video_model.vision_model
+    keep = tube_keep(Execution().clip_generators(3, generator()), 4, 2)
+    clips = batch()
+    painted = clips.frames.copy()
+    for clip, kept in enumerate(keep.tolist()):
+        for patch in set(range(4)) - set(kept):
+            row, column = 4 * (patch // 2), 4 * (patch % 2)
+            painted[clip, :, row : row + 4, column : column + 4] ^= 255
+    plain = encoder(unit_frames(clips), keep)
+    other = encoder(unit_frames(dataclasses.replace(clips, frames=painted)), keep)
+    assert torch.equal(plain.spatial, other.spatial) and torch.equal(plain.tokens, other.tokens)
+    assert not torch.allclose(
+        encoder(unit_frames(dataclasses.replace(clips, frames=painted))).spatial, encoder(unit_frames(clips)).spatial
+    )
+
+
+def test_an_image_is_a_clip_of_one_frame_at_the_first_time() -> None:
+    objective = stage_one()
+    images = batch(frames=1)
+    found = objective.backward(images, generator())
+    table = objective.trained.model.video_model.vision_model.temporal_embeddings.position_embeddings
+    assert torch.isfinite(found.total) and table.shape[1] == 2
+    assert table.grad is not None
+    assert table.grad[0, 0].abs().max() > 0 and table.grad[0, 1].abs().max() == 0
+    with torch.no_grad():
+        table[0, 1] += 5.0
+    assert objective.loss(images, generator()).total.item() == pytest.approx(found.total.item(), abs=1e-6)
+
+
+def test_a_sigmoid_scale_has_no_cap_and_a_bias_that_learns() -> None:
+    objective = stage_one(loss="sigmoid")
+    assert objective.trained.scale().item() == pytest.approx(10.0)
+    found = objective.backward(batch(), generator())
+    assert found.terms["bias"].item() == -10.0
+    assert objective.trained.scale.bias is not None and objective.trained.scale.bias.grad != 0
+    with torch.no_grad():
+        objective.trained.scale.log_scale.fill_(9.0)
+    objective.after_step()
+    assert objective.trained.scale.log_scale.item() == 9.0
+
+
+def test_parts_of_another_loss_are_refused() -> None:
+    with pytest.raises(ValueError, match="loss is softmax and the parts are of another"):
+        ContrastiveObjective(ContrastiveParts(video_text(), "sigmoid"), TOKENIZER, ContrastiveOptions())
+    with pytest.raises(ValueError, match="rebuild is False; allowed: on with a pixel decoder"):
+        ContrastiveObjective(ContrastiveParts(video_text(), "softmax", DECODER), TOKENIZER, ContrastiveOptions())
+    with pytest.raises(ValueError, match="loss is 'hinge'; allowed: softmax, sigmoid"):
+        ContrastiveOptions(loss="hinge")  # type: ignore[arg-type]
 
 
 def test_a_scale_is_capped_after_each_step_and_comes_back_from_the_cap() -> None:
