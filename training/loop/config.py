@@ -5,6 +5,7 @@ docs/training.md lists every key.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,10 +21,23 @@ GUIDE = "docs/training.md"
 Count = Annotated[int, Field(ge=1)]
 Part = Annotated[float, Field(ge=1e-6, le=1e6)]
 Share = Annotated[float, Field(ge=0, lt=1)]
-Preset = Literal["tiny", "base"]
+Preset = Literal["tiny", "small", "base", "large", "giant"]
+DecoderPreset = Literal["tiny", "base"]
 
-ENCODERS = {"tiny": EncoderConfig.tiny, "base": EncoderConfig.base}
-TEXTS = {"tiny": TextConfig.tiny, "base": TextConfig.base}
+ENCODERS: dict[str, Callable[[], EncoderConfig]] = {
+    "tiny": EncoderConfig.tiny,
+    "small": EncoderConfig.small,
+    "base": EncoderConfig.base,
+    "large": EncoderConfig.large,
+    "giant": EncoderConfig.giant,
+}
+TEXTS: dict[str, Callable[[], TextConfig]] = {
+    "tiny": TextConfig.tiny,
+    "small": TextConfig.small,
+    "base": TextConfig.base,
+    "large": TextConfig.large,
+    "giant": TextConfig.giant,
+}
 # Half of the paper's for tiny (Table 11: 512 wide, 4 layers, for encoders 768 to 1408 wide).
 DECODERS = {
     "tiny": DecoderConfig(width=64, heads=4, mlp_width=256, layers=2),
@@ -130,7 +144,7 @@ class StageTwoConfig(_StageConfig):
     stage: Literal[2]
     teacher: str | None = None
     masked_share: Share = 0.65
-    decoder: Preset = "tiny"
+    decoder: DecoderPreset = "tiny"
 
     @property
     def folder(self) -> Path:

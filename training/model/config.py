@@ -17,10 +17,12 @@ def check_count(name: str, value: object) -> None:
 
 
 def check_cap(value: object) -> None:
-    """Refuse a logit cap that is not a finite number above 0."""
-    good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
-    if not good:
-        raise ValueError(f"logit_cap is {value!r}; allowed: finite numbers above 0; the published value is {LOGIT_CAP}")
+    """Refuse a logit cap that is neither None nor a finite number above 0."""
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf):
+        return
+    raise ValueError(
+        f"logit_cap is {value!r}; allowed: finite numbers above 0, or None for no cap; the published one is {LOGIT_CAP}"
+    )
 
 
 def check_heads(width: int, heads: int) -> None:
@@ -35,7 +37,7 @@ class EncoderConfig:
 
     frames: T of the temporal position table.     image_px: side of a frame for which the spatial table is learned.
     patch_px: side of a patch.     width: D.     spatial_layers, temporal_layers: blocks in each transformer.
-    logit_cap: soft cap of the attention logits.
+    logit_cap: soft cap of the attention logits. None is no cap: faster, but the published weights had one.
     """
 
     frames: int = 16
@@ -46,7 +48,7 @@ class EncoderConfig:
     mlp_width: int = 3072
     spatial_layers: int = 12
     temporal_layers: int = 4
-    logit_cap: float = LOGIT_CAP
+    logit_cap: float | None = LOGIT_CAP
 
     def __post_init__(self) -> None:
         counts = ("frames", "image_px", "patch_px", "width", "heads", "mlp_width", "spatial_layers", "temporal_layers")
@@ -71,11 +73,6 @@ class EncoderConfig:
         return self.grid**2
 
     @classmethod
-    def base(cls) -> EncoderConfig:
-        """The published base model: 114,365,184 parameters."""
-        return cls()
-
-    @classmethod
     def tiny(cls) -> EncoderConfig:
         """A model that two CPU cores train in minutes: 8 frames of 32 px, 16 tokens each."""
         return cls(
@@ -88,6 +85,35 @@ class EncoderConfig:
             spatial_layers=4,
             temporal_layers=2,
         )
+
+    @classmethod
+    def small(cls) -> EncoderConfig:
+        """A model for studies on two CPU cores: 8 frames of 48 px, 36 tokens each, so that motion spans patches."""
+        return cls(
+            frames=8,
+            image_px=48,
+            patch_px=8,
+            width=128,
+            heads=4,
+            mlp_width=512,
+            spatial_layers=4,
+            temporal_layers=2,
+        )
+
+    @classmethod
+    def base(cls) -> EncoderConfig:
+        """The published base model: 114,365,184 parameters."""
+        return cls()
+
+    @classmethod
+    def large(cls) -> EncoderConfig:
+        """The published large model: 353,965,056 parameters."""
+        return cls(frames=8, width=1024, heads=16, mlp_width=4096, spatial_layers=24)
+
+    @classmethod
+    def giant(cls) -> EncoderConfig:
+        """The giant model of the published configurations; its weights are not published."""
+        return cls(frames=8, width=1408, heads=16, mlp_width=6144, spatial_layers=40)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +130,7 @@ class TextConfig:
     heads: int = 12
     mlp_width: int = 3072
     layers: int = 12
-    logit_cap: float = LOGIT_CAP
+    logit_cap: float | None = LOGIT_CAP
 
     def __post_init__(self) -> None:
         for name in ("vocabulary", "max_tokens", "width", "heads", "mlp_width", "layers"):
@@ -117,11 +143,30 @@ class TextConfig:
             )
 
     @classmethod
+    def tiny(cls) -> TextConfig:
+        """The text tower that goes with `EncoderConfig.tiny`."""
+        return cls(vocabulary=2048, max_tokens=48, width=96, heads=4, mlp_width=384, layers=2)
+
+    @classmethod
+    def small(cls) -> TextConfig:
+        """The text tower that goes with `EncoderConfig.small`."""
+        return cls(vocabulary=2048, max_tokens=48, width=128, heads=4, mlp_width=512, layers=2)
+
+    @classmethod
     def base(cls) -> TextConfig:
         """The published base model's text tower."""
         return cls()
 
     @classmethod
-    def tiny(cls) -> TextConfig:
-        """The text tower that goes with `EncoderConfig.tiny`."""
-        return cls(vocabulary=2048, max_tokens=48, width=96, heads=4, mlp_width=384, layers=2)
+    def large(cls) -> TextConfig:
+        """The published large model's text tower."""
+        return cls(width=1024, heads=16, mlp_width=4096)
+
+    @classmethod
+    def giant(cls) -> TextConfig:
+        """The text tower that goes with `EncoderConfig.giant`.
+
+        The published configuration norms each branch a second time behind it (Primer); no weights have that, and it is
+        not built: this one is pre-norm as all others.
+        """
+        return cls(width=1408, heads=16, mlp_width=5632, layers=16)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from training.model.config import EncoderConfig, TextConfig, check_count
 from training.model.encoder import VideoEncoder
 from training.model.layers import AttentionPool, Block, BlockSize, OffsetLayerNorm
+from training.model.packing import Packing
 from training.model.text import TextTower
 
 UNIT_EPS = 1e-12  # published code: under the square root of the unit-length division
@@ -34,15 +35,27 @@ class VideoTower(nn.Module):
         self.head = AttentionPool(config.width, config.heads, INNER_FACTOR * config.width)
         self.head_layernorm = OffsetLayerNorm(config.width)
 
-    def forward(self, frames: Tensor, keep: Tensor | None = None) -> Tensor:
+    def forward(self, frames: Tensor, keep: Tensor | None = None, *, frame_paddings: Tensor | None = None) -> Tensor:
         """Arguments as in `VideoEncoder` -> [B, D]."""
-        return self.pool(self.vision_model(frames, keep).tokens)
+        tokens = self.vision_model(frames, keep, frame_paddings=frame_paddings).tokens
+        if frame_paddings is None:
+            return self.pool(tokens)
+        each = tokens.shape[1] // frame_paddings.shape[1]
+        return self.pool(tokens, (frame_paddings == 0).repeat_interleave(each, dim=1))
 
-    def pool(self, tokens: Tensor) -> Tensor:
-        """Encoder tokens [B, M, D], any subset of a clip's -> [B, D]: attention over all of them, then the pooler."""
+    def pool(self, tokens: Tensor, present: Tensor | None = None) -> Tensor:
+        """Encoder tokens [B, M, D], any subset of a clip's -> [B, D]: attention over all of them, then the pooler.
+
+        present: bool [B, M], False for tokens that are not there. The published code has no such mask here: it pools
+        over padding frames too.
+        """
+        packing = None if present is None else Packing.of(present)
+        x = tokens if packing is None else packing.collect(tokens)
         for layer in self.auxiliary_layers:
-            tokens = layer(tokens)
-        pooled: Tensor = self.head_layernorm(self.head(tokens))
+            x = layer(x, packing=packing)
+        if packing is not None:
+            x = packing.spread(x)
+        pooled: Tensor = self.head_layernorm(self.head(x, present))
         return pooled
 
 
@@ -58,9 +71,11 @@ class VideoTextModel(nn.Module):
         self.video_model = VideoTower(video, auxiliary_layers)
         self.text_model = TextTower(text)
 
-    def embed_video(self, frames: Tensor, keep: Tensor | None = None) -> Tensor:
+    def embed_video(
+        self, frames: Tensor, keep: Tensor | None = None, *, frame_paddings: Tensor | None = None
+    ) -> Tensor:
         """Arguments as in `VideoEncoder` -> float32 [B, D], unit length."""
-        return unit_length(self.video_model(frames, keep))
+        return unit_length(self.video_model(frames, keep, frame_paddings=frame_paddings))
 
     def embed_text(self, ids: Tensor, paddings: Tensor) -> Tensor:
         """Arguments as in `TextTower` -> float32 [B, D], unit length."""

@@ -52,7 +52,7 @@ WRONG = {
     "a key of the other stage": ({"masked_share": 0.5}, "masked_share: unknown key"),
     "no batch": ({"batch_size": 0}, "batch_size: Input should be greater than or equal to 1"),
     "all tokens dropped": ({"dropped_share": 1.0}, "dropped_share: Input should be less than 1"),
-    "unknown model": ({"model": "huge"}, "model: Input should be 'tiny' or 'base'"),
+    "unknown model": ({"model": "huge"}, "model: Input should be 'tiny', 'small', 'base', 'large' or 'giant'"),
     "unknown tier": ({"tiers": ["best"]}, "tiers.0"),
     "rates the wrong way round": (
         {"optimiser": {"peak_lr": 0.1, "final_lr": 0.2}},
