@@ -5,7 +5,6 @@ docs/training.md lists every key.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from schemas.config_file import ConfigError, Strict, load_yaml, resolve_path
 from schemas.records import Tier
 from schemas.run import RunAddress, address_of, stage_folder
-from training.model import EncoderConfig, TextConfig
+from training.model.config import PRESETS
 from training.objectives.decoders import DecoderConfig
 
 GUIDE = "docs/training.md"
@@ -24,20 +23,8 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Preset = Literal["tiny", "small", "base", "large", "giant"]
 DecoderPreset = Literal["tiny", "base"]
 
-ENCODERS: dict[str, Callable[[], EncoderConfig]] = {
-    "tiny": EncoderConfig.tiny,
-    "small": EncoderConfig.small,
-    "base": EncoderConfig.base,
-    "large": EncoderConfig.large,
-    "giant": EncoderConfig.giant,
-}
-TEXTS: dict[str, Callable[[], TextConfig]] = {
-    "tiny": TextConfig.tiny,
-    "small": TextConfig.small,
-    "base": TextConfig.base,
-    "large": TextConfig.large,
-    "giant": TextConfig.giant,
-}
+ENCODERS = {name: encoder for name, (encoder, _) in PRESETS.items()}
+TEXTS = {name: text for name, (_, text) in PRESETS.items()}
 # Half of the paper's for tiny (Table 11: 512 wide, 4 layers, for encoders 768 to 1408 wide).
 DECODERS = {
     "tiny": DecoderConfig(width=64, heads=4, mlp_width=256, layers=2),

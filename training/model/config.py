@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 LAYER_NORM_EPS = 1e-6  # published VideoPrism code: every layer norm
 LOGIT_CAP = 50.0  # published configurations: attention logits become cap * tanh(logits / cap)
+Wavelengths = Literal["published", "transformers"]
 PATCH_PX = 18  # paper (arXiv 2402.13217), section 3 and the published configurations
 
 
@@ -122,6 +125,7 @@ class TextConfig:
 
     vocabulary: token ids are 0 to vocabulary - 1.     max_tokens: longest text.
     width: D, equal to the encoder's: there is no projection between the towers.
+    wavelengths: of the fixed position table; `transformers` has others unless a file brings its table.
     """
 
     vocabulary: int = 32_000
@@ -131,12 +135,15 @@ class TextConfig:
     mlp_width: int = 3072
     layers: int = 12
     logit_cap: float | None = LOGIT_CAP
+    wavelengths: Wavelengths = "published"
 
     def __post_init__(self) -> None:
         for name in ("vocabulary", "max_tokens", "width", "heads", "mlp_width", "layers"):
             check_count(name, getattr(self, name))
         check_cap(self.logit_cap)
         check_heads(self.width, self.heads)
+        if self.wavelengths not in get_args(Wavelengths):
+            raise ValueError(f"wavelengths is {self.wavelengths!r}; allowed: {', '.join(get_args(Wavelengths))}")
         if self.width % 2 or self.width < 4:
             raise ValueError(
                 f"width is {self.width}; allowed: even numbers from 4 (sines, cosines); give {max(4, self.width + 1)}"
@@ -170,3 +177,13 @@ class TextConfig:
         not built: this one is pre-norm as all others.
         """
         return cls(width=1408, heads=16, mlp_width=5632, layers=16)
+
+
+# name -> how the sizes of both towers are made
+PRESETS: Mapping[str, tuple[Callable[[], EncoderConfig], Callable[[], TextConfig]]] = {
+    "tiny": (EncoderConfig.tiny, TextConfig.tiny),
+    "small": (EncoderConfig.small, TextConfig.small),
+    "base": (EncoderConfig.base, TextConfig.base),
+    "large": (EncoderConfig.large, TextConfig.large),
+    "giant": (EncoderConfig.giant, TextConfig.giant),
+}

@@ -68,3 +68,10 @@ def frames_visible(paddings: Tensor, shape: tuple[int, int, int]) -> Tensor:
             f"frame_paddings has shape {tuple(paddings.shape)}; allowed: {shape[:2]}; give a value a frame"
         )
     return (paddings == 0)[:, :, None].expand(shape)
+
+
+def tokens_present(tokens: Tensor, frame_paddings: Tensor | None) -> Tensor | None:
+    """Return which of a clip's time-major tokens [B, T*N, D] are in real frames: bool [B, T*N], or None for all."""
+    if frame_paddings is None:
+        return None
+    return (frame_paddings == 0).repeat_interleave(tokens.shape[1] // frame_paddings.shape[1], dim=1)
