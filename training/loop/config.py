@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -18,7 +19,7 @@ from schemas.config_file import ConfigError, Strict, load_yaml, resolve_path
 from schemas.records import TextKind, Tier
 from schemas.run import RunAddress, address_of, stage_folder
 from training.loop.options import AugmentConfig, Count, LoaderConfig, OptimiserConfig, Share
-from training.model import EncoderConfig, TextConfig
+from training.model.config import PRESETS, EncoderConfig, TextConfig
 from training.objectives.contrastive import ContrastiveOptions, LossName
 from training.objectives.decoders import DecoderConfig
 from training.objectives.distillation import DistillationOptions, StudentStart
@@ -28,12 +29,13 @@ GUIDE = "docs/training.md"
 CONFIG_YAML = "config.yaml"
 DURATIONS = ("steps", "samples", "epochs")
 Part = Annotated[float, Field(ge=1e-6, le=1e6)]
-Preset = Literal["tiny", "base"]
+Preset = Literal["tiny", "small", "base", "large", "giant"]
+DecoderPreset = Literal["tiny", "base"]
 
-ENCODERS = {"tiny": EncoderConfig.tiny, "base": EncoderConfig.base}
-TEXTS = {"tiny": TextConfig.tiny, "base": TextConfig.base}
+ENCODERS = {name: encoder for name, (encoder, _) in PRESETS.items()}
+TEXTS = {name: text for name, (_, text) in PRESETS.items()}
 # Half of the paper's for tiny (Table 11: 512 wide, 4 layers, for encoders 768 to 1408 wide).
-DECODERS = {
+DECODERS: dict[str, DecoderConfig] = {
     "tiny": DecoderConfig(width=64, heads=4, mlp_width=256, layers=2),
     "base": DecoderConfig(),
 }
@@ -59,6 +61,7 @@ class _StageConfig(Strict):
         checkpoint_every: steps between checkpoints; one is written after the last step too.
         chunk_clips: clips of each process whose activations are in memory at a time; None is all of them. The batch is
             as large whatever it is; stage 1 then goes forward twice.
+        recompute: whether blocks keep only their inputs for the backward pass, and are computed once more in it.
         augment: how clips are changed; None changes nothing.
         synthetic: noise in place of clips and texts: how fast the model is by itself. It needs `out`.
         device: `auto` is a GPU where there is one.
@@ -85,6 +88,7 @@ class _StageConfig(Strict):
     peak_tflops: Annotated[float, Field(gt=0)] | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
     chunk_clips: Count | None = None
+    recompute: bool = False
     augment: AugmentConfig | None = None
     synthetic: bool = False
     loader: LoaderConfig = LoaderConfig()
@@ -160,6 +164,9 @@ class StageOneConfig(_StageConfig):
 
     Attributes:
         model: the size of the encoder and of the text tower.
+        frames: of each clip and of the table of times; None is what the model's published table has.
+        soft_cap: whether attention logits are capped softly, as the published weights need; without it attention is
+            faster, and the encoder another one.
         dropped_share: the share of patch positions that tubes leave out; the paper drops 0.5.
         loss: `softmax` as in the paper, or SigLIP's `sigmoid`.
         texts: draws one of a clip's texts at each step; None takes the one that judging chose.
@@ -168,6 +175,8 @@ class StageOneConfig(_StageConfig):
 
     stage: Literal[1]
     model: Preset = "tiny"
+    frames: Count | None = None
+    soft_cap: bool = True
     dropped_share: Share = 0.5
     loss: LossName = "softmax"
     texts: TextsConfig | None = None
@@ -178,6 +187,24 @@ class StageOneConfig(_StageConfig):
         if self.rebuild and not self.dropped_share:
             raise ValueError("rebuild is on and dropped_share 0; allowed: a share above 0; nothing else is rebuilt")
         return self
+
+    @property
+    def encoder(self) -> EncoderConfig:
+        """The encoder's sizes."""
+        found = ENCODERS[self.model]()
+        return replace(found, frames=self.frames or found.frames, logit_cap=found.logit_cap if self.soft_cap else None)
+
+    @property
+    def text(self) -> TextConfig:
+        """The text tower's sizes."""
+        found = TEXTS[self.model]()
+        return replace(found, logit_cap=found.logit_cap if self.soft_cap else None)
+
+    @property
+    def pixel_decoder(self) -> DecoderConfig | None:
+        """The sizes of what predicts pixels, or None where nothing does."""
+        size = "tiny" if self.model in ("tiny", "small") else "base"
+        return DECODERS[size] if self.rebuild else None
 
     @property
     def options(self) -> ContrastiveOptions:
@@ -208,7 +235,7 @@ class StageTwoConfig(_StageConfig):
     shuffled: bool = True
     whole_clip: bool = True
     start: StudentStart = "teacher"
-    decoder: Preset = "tiny"
+    decoder: DecoderPreset = "tiny"
     teacher_memory_mb: Annotated[int, Field(ge=0)] = 0
 
     @property

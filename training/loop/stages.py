@@ -11,10 +11,11 @@ import torch
 
 from training.data.tokens import TextTokenizer, learn_tokenizer, load_tokenizer, tokenizer_of
 from training.loop.checkpoints import TOKENIZER, newest_checkpoint
-from training.loop.config import DECODERS, TEXTS, StageOneConfig, StageTwoConfig
+from training.loop.config import DECODERS, StageOneConfig, StageTwoConfig
 from training.loop.flops import stage_one_flops, stage_two_flops
 from training.loop.launch import Team
-from training.model import EncoderConfig, TextConfig, VideoTextModel, VideoTower
+from training.model import TextConfig, VideoTextModel, VideoTower
+from training.model.layers import set_recompute
 from training.objectives import (
     ContrastiveObjective,
     ContrastiveParts,
@@ -45,22 +46,20 @@ class Stage:
     files: dict[str, bytes] = field(default_factory=dict)
 
 
-def first_stage(
-    config: StageOneConfig, encoder: EncoderConfig, texts: Texts, execution: Execution, team: Team
-) -> Stage:
+def first_stage(config: StageOneConfig, texts: Texts, execution: Execution, team: Team) -> Stage:
     """Return stage 1 with fresh weights, which hang on the seed alone.
 
     Args:
         texts: gives those of the samples, in order; the tokenizer is learnt from them unless a checkpoint holds one.
     """
-    text = TEXTS[config.model]()
+    encoder, text = config.encoder, config.text
     tokenizer = _tokenizer(config.folder, texts, text, team)
     counted = list(islice(texts(), TEXTS_COUNTED))
     tokens = float((~tokenizer(counted)[1]).sum()) / len(counted)
-    pixels = DECODERS[config.model] if config.rebuild else None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        parts = ContrastiveParts(VideoTextModel(encoder, text), config.loss, pixels).to(team.device)
+        parts = ContrastiveParts(VideoTextModel(encoder, text), config.loss, config.pixel_decoder).to(team.device)
+    set_recompute(parts, config.recompute)
     return Stage(
         objective=ContrastiveObjective(parts, tokenizer, config.options, execution),
         clip_flops=stage_one_flops(encoder, text, config.dropped_share, tokens),
@@ -74,6 +73,7 @@ def second_stage(config: StageTwoConfig, tower: VideoTower, execution: Execution
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         parts = DistillationParts(tower.vision_model, decoder, config.start).to(team.device)
+    set_recompute(parts, config.recompute)
     teacher: Teacher = FrozenTeacher(tower.to(team.device))
     if config.teacher_memory_mb:
         teacher = RememberingTeacher(teacher, config.teacher_memory_mb * 1_000_000)

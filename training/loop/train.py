@@ -19,7 +19,7 @@ from schemas.training import TrainingSummary
 from training.data import manifest_digest, read_run_manifest
 from training.data.batches import DRAWING_RULE
 from training.loop.checkpoints import newest_checkpoint
-from training.loop.config import CONFIG_YAML, DECODERS, ENCODERS, TEXTS, StageOneConfig, TrainConfig, config_to_keep
+from training.loop.config import CONFIG_YAML, DECODERS, StageOneConfig, TrainConfig, config_to_keep
 from training.loop.feeding import Data, drawable, opened
 from training.loop.files import write_whole
 from training.loop.fit import Fit, fit
@@ -36,7 +36,7 @@ SUMMARY_JSON = Path(summary_path(1)).name
 # Keys of a config that say where things lie, how a step is computed, or what another key says too: the result does not
 # hang on them, but for rounding.
 _PLACES = {"run", "out", "teacher", "manifest", "checkpoint_every", "samples", "epochs"}
-_MEANS = {"threads", "device", "chunk_clips", "loader", "peak_tflops", "teacher_memory_mb"}
+_MEANS = {"threads", "device", "chunk_clips", "loader", "peak_tflops", "teacher_memory_mb", "recompute"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,9 +112,9 @@ def _start(config: TrainConfig, team: Team) -> _Start:
     }
     teacher = None
     if isinstance(config, StageOneConfig):
-        encoder = ENCODERS[config.model]()
-        identity |= {"encoder": asdict(encoder), "text": asdict(TEXTS[config.model]())}
-        identity |= {"pixel_decoder": asdict(DECODERS[config.model])} if config.rebuild else {}
+        encoder, pixels = config.encoder, config.pixel_decoder
+        identity |= {"encoder": asdict(encoder), "text": asdict(config.text)}
+        identity |= {"pixel_decoder": asdict(pixels)} if pixels is not None else {}
     else:
         teacher = _finished_teacher(config.teacher_folder, synthetic=config.synthetic)
         encoder = teacher.encoder.config
@@ -225,7 +225,7 @@ def _stage(start: _Start, data: Data) -> Stage:
     config, team = start.config, start.team
     execution = Execution(chunk_clips=config.chunk_clips, ranks=team.ranks, autocast=start.precision.autocast)
     if isinstance(config, StageOneConfig):
-        return first_stage(config, start.encoder, data.texts, execution, team)
+        return first_stage(config, data.texts, execution, team)
     assert start.teacher is not None
     return second_stage(config, start.teacher.model.video_model, execution, team)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from schemas.config_file import ConfigError
-from training.loop import load_train_config
+from training.loop import StageOneConfig, StageTwoConfig, load_train_config
 from training.loop.config import CONFIG_YAML, OptimiserConfig, config_to_keep
 from training.loop.optimiser import learning_rate
+from training.model import VideoTextModel
 
 ROOT = Path(__file__).resolve().parents[3]
 GOOD = {"stage": 1, "run": "run", "batch_size": 4, "steps": 10, "optimiser": {"peak_lr": 0.001}}
@@ -124,7 +126,7 @@ WRONG = {
     "another mask": ({"stage": 2, "mask": "rows"}, "mask: Input should be 'tubes', 'blocks' or 'bevt'"),
     "another start": ({"stage": 2, "start": "zero"}, "start: Input should be 'teacher' or 'random'"),
     "chunks of nothing": ({"chunk_clips": 0}, "chunk_clips: Input should be greater than or equal to 1"),
-    "unknown model": ({"model": "huge"}, "model: Input should be 'tiny' or 'base'"),
+    "unknown model": ({"model": "huge"}, "model: Input should be 'tiny', 'small', 'base', 'large' or 'giant'"),
     "unknown tier": ({"tiers": ["best"]}, "tiers.0"),
     "rates the wrong way round": (
         {"optimiser": {"peak_lr": 0.1, "final_lr": 0.2}},
@@ -152,6 +154,50 @@ def test_what_is_wrong_is_said_with_how_to_mend_it(case: str, tmp_path: Path) ->
 @pytest.mark.parametrize("path", sorted((ROOT / "training" / "configs").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_config_that_ships_is_read(path: Path, tmp_path: Path) -> None:
     assert load_train_config(path, run=tmp_path).run_address == tmp_path
+
+
+# What the paper says of each size (tables 9 to 11 and appendix B), and what was decided where it contradicts itself.
+PUBLISHED = {
+    "base": (1e-4, 114_365_184 - 8 * 768),  # a table of 8 times in place of 16
+    "large": (5e-5, 353_965_056),
+    "giant": (5e-5, 1_112_755_072),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_sizes_are_trained_as_the_paper_says(name: str, tmp_path: Path) -> None:
+    rate, parameters = PUBLISHED[name]
+    first, second = (
+        load_train_config(ROOT / "training" / "configs" / f"{name}_stage{stage}.yaml", run=tmp_path) for stage in (1, 2)
+    )
+    assert isinstance(first, StageOneConfig) and isinstance(second, StageTwoConfig)
+    assert (first.batch_size, first.steps, first.optimiser.warmup_steps) == (4096, 200_000, 20_000)
+    assert (first.optimiser.peak_lr, first.optimiser.fall, first.optimiser.weight_decay) == (rate, "linear", 1e-4)
+    assert (first.encoder.frames, first.encoder.image_px, first.encoder.patch_px, first.dropped_share) == (
+        8,
+        288,
+        18,
+        0.5,
+    )
+    assert (second.batch_size, second.steps, second.optimiser.warmup_steps) == (4096, 300_000, 25_000)
+    assert (second.optimiser.peak_lr, second.optimiser.final_lr, second.optimiser.fall) == (5e-4, 1e-5, "cosine")
+    assert (second.mask, second.masked_share, second.decoder, second.optimiser.weight_decay) == (
+        "bevt",
+        0.65,
+        "base",
+        0.05,
+    )
+    with torch.device("meta"):
+        model = VideoTextModel(first.encoder, first.text)
+    found = sum(parameter.numel() for parameter in model.video_model.vision_model.parameters())
+    assert found == parameters
+
+
+def test_a_model_without_a_cap_or_with_other_frames_is_another_encoder(tmp_path: Path) -> None:
+    config = load_train_config(write(tmp_path, model="base", frames=4, soft_cap=False))
+    assert isinstance(config, StageOneConfig)
+    assert (config.encoder.frames, config.encoder.logit_cap, config.text.logit_cap) == (4, None, None)
+    assert config.encoder.width == 768 and config.pixel_decoder is None
 
 
 RATES = {
