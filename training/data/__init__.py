@@ -17,6 +17,7 @@ from training.data.feeds import Ahead, StreamFeed, SyntheticFeed
 from training.data.frames import ClipRefused, frame_indices, read_frames
 from training.data.shards import ManifestRefused, manifest_digest, read_run_manifest, shard_samples
 from training.data.stream import SampleStream, ShardIndex, StreamBatch, StreamOptions, read_index
+from training.data.texts import ScoredChoice, TextChoice, judged_text
 from training.data.workers import DecodeWorkers, WorkerOptions
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "ManifestRefused",
     "NothingToTrainOn",
     "SampleStream",
+    "ScoredChoice",
     "ShardDamaged",
     "ShardIndex",
     "ShardMissing",
@@ -45,11 +47,13 @@ __all__ = [
     "StreamFeed",
     "StreamOptions",
     "SyntheticFeed",
+    "TextChoice",
     "WorkerOptions",
     "augmented",
     "clip_batch",
     "ensure_cache",
     "frame_indices",
+    "judged_text",
     "manifest_digest",
     "open_cache",
     "plan_batches",

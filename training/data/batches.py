@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from schemas.canonical import canonical_json
 from training.data.cache import DecodedCache
+from training.data.texts import TextChoice, judged_text
 
 # Long enough that a share is met to a thousandth, short enough to be laid out in a millisecond.
 CYCLE_STEPS = 1_000
@@ -326,11 +327,18 @@ class ClipBatch:
         return replace(self, frames=frames)
 
 
-def clip_batch(cache: DecodedCache, plan: BatchPlan, step: int, part: tuple[int, int] = (0, 1)) -> ClipBatch:
+def clip_batch(
+    cache: DecodedCache,
+    plan: BatchPlan,
+    step: int,
+    part: tuple[int, int] = (0, 1),
+    text_of: TextChoice = judged_text,
+) -> ClipBatch:
     """Return a step's batch from a decoded cache; `plan` must be made of `cache.samples`.
 
     Args:
         part: rank and world: rows rank, rank + world, ... are returned.
+        text_of: takes one of a sample's texts.
     """
     batch = plan.batch_at(step)
     positions = batch.positions[part[0] :: part[1]]
@@ -340,7 +348,7 @@ def clip_batch(cache: DecodedCache, plan: BatchPlan, step: int, part: tuple[int,
         source=batch.source,
         epoch=batch.epoch,
         keys=tuple(sample.key for sample in samples),
-        texts=tuple(sample.text for sample in samples),
+        texts=tuple(text_of(sample, step) for sample in samples),
         shards=tuple(sample.shard for sample in samples),
         frames=cache.frames(positions),
     )

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from curation.media import FramePlan
 from training.data.batches import BatchPlan, ClipBatch, random_words
 from training.data.stream import SampleStream, ShardIndex, StreamBatch
+from training.data.texts import TextChoice, judged_text
 from training.data.workers import DecodeWorkers
 
 BatchAt = Callable[[int], ClipBatch]
@@ -64,10 +65,14 @@ class Ahead:
 
 
 class StreamFeed:
-    """Batches of a stream, decoded by worker processes; to be asked by one thread."""
+    """Batches of a stream, decoded by worker processes; to be asked by one thread.
 
-    def __init__(self, stream: SampleStream, workers: DecodeWorkers) -> None:
-        self._stream, self._workers = stream, workers
+    Args:
+        text_of: takes one of a sample's texts.
+    """
+
+    def __init__(self, stream: SampleStream, workers: DecodeWorkers, text_of: TextChoice = judged_text) -> None:
+        self._stream, self._workers, self._text_of = stream, workers, text_of
         self._batches: Generator[StreamBatch] | None = None
         self._next = -1
 
@@ -88,7 +93,7 @@ class StreamFeed:
             source=batch.source,
             epoch=batch.epoch,
             keys=tuple(sample.key for sample in batch.samples),
-            texts=tuple(sample.text for sample in batch.samples),
+            texts=tuple(self._text_of(sample, step) for sample in batch.samples),
             shards=tuple(sample.shard for sample in batch.samples),
             frames=self._workers.frames(batch.samples),
         )

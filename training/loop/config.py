@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from schemas.config_file import ConfigError, Strict, load_yaml, resolve_path
-from schemas.records import Tier
+from schemas.records import TextKind, Tier
 from schemas.run import RunAddress, address_of, stage_folder
 from training.loop.options import AugmentConfig, Count, LoaderConfig, OptimiserConfig, Share
 from training.model.config import PRESETS, EncoderConfig, TextConfig
@@ -147,6 +147,18 @@ class _StageConfig(Strict):
         return address_of(self.run)
 
 
+class TextsConfig(Strict):
+    """A text of a clip is drawn at each step, a better one more often; see `ScoredChoice`.
+
+    Attributes:
+        spread: a text whose cosine with its clip is lower by this much is drawn 1 / e as often.
+        kinds: further kinds that take part beside that of the text which judging chose.
+    """
+
+    spread: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.02
+    kinds: tuple[TextKind, ...] = ()
+
+
 class StageOneConfig(_StageConfig):
     """Video-text contrastive training.
 
@@ -157,6 +169,7 @@ class StageOneConfig(_StageConfig):
             faster, and the encoder another one.
         dropped_share: the share of patch positions that tubes leave out; the paper drops 0.5.
         loss: `softmax` as in the paper, or SigLIP's `sigmoid`.
+        texts: draws one of a clip's texts at each step; None takes the one that judging chose.
         rebuild: whether pixels of what was left out are predicted too: one stage in place of two, an ablation.
     """
 
@@ -166,6 +179,7 @@ class StageOneConfig(_StageConfig):
     soft_cap: bool = True
     dropped_share: Share = 0.5
     loss: LossName = "softmax"
+    texts: TextsConfig | None = None
     rebuild: bool = False
 
     @model_validator(mode="after")

@@ -22,14 +22,17 @@ from training.data import (
     DecodedCache,
     DecodeWorkers,
     SampleStream,
+    ScoredChoice,
     ShardIndex,
     StreamFeed,
     StreamOptions,
     SyntheticFeed,
+    TextChoice,
     WorkerOptions,
     augmented,
     clip_batch,
     ensure_cache,
+    judged_text,
     manifest_digest,
     plan_batches,
     read_index,
@@ -65,6 +68,13 @@ def batch_options(config: TrainConfig) -> BatchOptions:
         small_sources=config.small_sources,
         mixture=config.parts,
     )
+
+
+def text_choice(config: TrainConfig) -> TextChoice:
+    """Return how a config takes one of a clip's texts."""
+    if config.stage == 2 or config.texts is None:
+        return judged_text
+    return ScoredChoice(seed=config.seed, spread=config.texts.spread, kinds=config.texts.kinds)
 
 
 def indexed(config: TrainConfig, manifest: Manifest) -> ShardIndex:
@@ -116,7 +126,7 @@ def _streamed(config: TrainConfig, manifest: Manifest, frames: FramePlan, team: 
     workers = WorkerOptions(workers=loader.workers, deadline_s=loader.deadline_s)
     decoding = stack.enter_context(DecodeWorkers(frames, workers))
     options = StreamOptions(rank=team.rank, world=team.world, threads=loader.reads, ahead=loader.ahead)
-    feed = StreamFeed(SampleStream(ranges, index, plan, options), decoding)
+    feed = StreamFeed(SampleStream(ranges, index, plan, options), decoding, text_choice(config))
     stack.callback(feed.close)
     return Data(plan=plan, texts=lambda: _texts(config, manifest), batch_at=feed)
 
@@ -127,11 +137,11 @@ def _texts(config: TrainConfig, manifest: Manifest) -> Iterator[str]:
 
 
 def _cached(config: TrainConfig, cache: DecodedCache, team: Team) -> Data:
-    plan = plan_batches(cache.samples, batch_options(config))
+    plan, text_of = plan_batches(cache.samples, batch_options(config)), text_choice(config)
     return Data(
         plan=plan,
         texts=lambda: (sample.text for sample in cache.samples if sample.text is not None),
-        batch_at=lambda step: clip_batch(cache, plan, step, team.part),
+        batch_at=lambda step: clip_batch(cache, plan, step, team.part, text_of),
     )
 
 

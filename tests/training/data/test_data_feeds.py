@@ -20,6 +20,7 @@ from training.data import (
     DecodedCache,
     DecodeWorkers,
     SampleStream,
+    ScoredChoice,
     ShardIndex,
     StreamFeed,
     StreamOptions,
@@ -126,6 +127,20 @@ def test_a_stream_gives_the_batches_of_the_cache_also_of_a_part_and_out_of_order
         assert same(part(step), clip_batch(cache, by_cache, step, (1, 2)))
     whole.close()
     part.close()
+
+
+def test_texts_of_all_batches_are_chosen(
+    world_run: Path, cache: DecodedCache, index: ShardIndex, workers: DecodeWorkers
+) -> None:
+    choice = ScoredChoice(seed=3, spread=1.0, kinds=("title", "description", "tags", "alt", "caption"))
+    by_cache = plan_batches(cache.samples, OPTIONS)
+    feed = StreamFeed(SampleStream(LocalRanges(world_run), index, plan_of(index)), workers, choice)
+    chosen = [feed(step) for step in range(8)]
+    assert all(same(batch, clip_batch(cache, by_cache, batch.step, text_of=choice)) for batch in chosen)
+    judged = [clip_batch(cache, by_cache, step).texts for step in range(8)]
+    assert [batch.texts for batch in chosen] != judged
+    assert all(text is not None for batch in chosen for text in batch.texts)
+    feed.close()
 
 
 def test_parts_of_a_batch_are_the_batch(cache: DecodedCache) -> None:

@@ -144,7 +144,9 @@ def test_stage_two_learns_from_it_resumes_and_repeats(world_run: Path, first: Pa
 
 
 def test_arms_of_an_ablation_train_and_open(world_run: Path, first: Path, tmp_path: Path) -> None:
-    one = stage_one(world_run, tmp_path / "one", steps=1, loss="sigmoid", rebuild=True, chunk_clips=1)
+    one = stage_one(
+        world_run, tmp_path / "one", steps=1, loss="sigmoid", rebuild=True, chunk_clips=1, texts={"spread": 0.1}
+    )
     train(one, silent)
     assert {"bias", "contrastive", "rebuilt"} <= set(read_metrics(one.folder)[0])
     open_stage_one(one.folder)

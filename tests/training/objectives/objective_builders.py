@@ -87,6 +87,7 @@ STAGES: dict[str, Callable[[Execution | None], Objective]] = {
     "sigmoid": lambda execution: stage_one(execution, loss="sigmoid"),
     "one stage": lambda execution: stage_one(execution, rebuild=True),
     "blocks": lambda execution: stage_two(execution)[0],
+    "bevt": lambda execution: stage_two(execution, mask="bevt", masked_share=0.6)[0],
     "tubes, not shuffled": lambda execution: stage_two(execution, mask="tubes", shuffled=False)[0],
     "without the whole clip": lambda execution: stage_two(execution, whole_clip=False)[0],
 }
@@ -99,6 +100,11 @@ def gradients(objective: Objective) -> dict[str, torch.Tensor]:
 
 
 def furthest(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> float:
-    """Return how far apart two sets of tensors of the same names are, at most."""
+    """Return how far apart two sets of tensors of the same names are, at most, in units of a tensor's largest entry.
+
+    Where that is below 1 the unit is 1.
+    """
     assert found.keys() == wanted.keys() and found
-    return max(float((found[name] - wanted[name]).abs().max()) for name in wanted)
+    return max(
+        float((found[name] - wanted[name]).abs().max() / wanted[name].abs().max().clamp(min=1)) for name in wanted
+    )
