@@ -153,6 +153,18 @@ def test_changed_clips_train_something_else(
     assert [line["loss"] for line in outcome(config)[1]] != [line["loss"] for line in whole[1]]
 
 
+def test_the_last_steps_are_of_the_cleanest_tier_and_the_first_as_without(world_run: Path, tmp_path: Path) -> None:
+    keys = {"steps": 6, "checkpoint_every": 1}
+    train(stage_one(world_run, tmp_path / "without", **keys), silent)
+    config = stage_one(world_run, tmp_path / "with", **keys, final_phase={"share": 0.3})
+    assert stopped(config, 3, 5)[1][:4] == outcome(stage_one(world_run, tmp_path / "without", **keys))[1][:4]
+    clean = {shard.source for shard in read_run_manifest(world_run).shards if shard.tier == "clean"}
+    assert {line["source"] for line in read_metrics(config.folder)[4:]} <= clean
+    once = stage_one(world_run, tmp_path / "once", **keys, final_phase={"share": 0.3})
+    train(once, silent)
+    assert outcome(once) == outcome(config)
+
+
 def test_noise_teaches_nobody_and_lies_apart(world_run: Path, tmp_path: Path) -> None:
     config = stage_one(world_run, tmp_path / "noise", steps=1, synthetic=True)
     train(config, silent)
