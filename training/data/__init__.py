@@ -8,6 +8,7 @@ from training.data.batches import (
     BatchPlan,
     ClipBatch,
     NothingToTrainOn,
+    Plan,
     SourceTooSmall,
     clip_batch,
     plan_batches,
@@ -15,8 +16,9 @@ from training.data.batches import (
 from training.data.cache import CachedSample, CacheRefused, DecodedCache, ensure_cache, open_cache, write_cache
 from training.data.feeds import Ahead, StreamFeed, SyntheticFeed
 from training.data.frames import ClipRefused, frame_indices, read_frames
+from training.data.phases import PhasedPlan, plan_phases
 from training.data.shards import ManifestRefused, manifest_digest, read_run_manifest, shard_samples
-from training.data.stream import SampleStream, ShardIndex, StreamBatch, StreamOptions, read_index
+from training.data.stream import IndexedSample, SampleStream, ShardIndex, StreamBatch, StreamOptions, read_index
 from training.data.texts import ScoredChoice, TextChoice, judged_text
 from training.data.workers import DecodeWorkers, WorkerOptions
 
@@ -32,8 +34,11 @@ __all__ = [
     "ClipRefused",
     "DecodeWorkers",
     "DecodedCache",
+    "IndexedSample",
     "ManifestRefused",
     "NothingToTrainOn",
+    "PhasedPlan",
+    "Plan",
     "SampleStream",
     "ScoredChoice",
     "ShardDamaged",
@@ -57,6 +62,7 @@ __all__ = [
     "manifest_digest",
     "open_cache",
     "plan_batches",
+    "plan_phases",
     "read_frames",
     "read_index",
     "read_run_manifest",

@@ -94,6 +94,18 @@ class Batch:
     positions: tuple[int, ...]
 
 
+class Plan(Protocol):
+    """The order of a whole training, a function of the step."""
+
+    @property
+    def options(self) -> BatchOptions: ...
+
+    @property
+    def left_out(self) -> Mapping[str, int]: ...
+
+    def batch_at(self, step: int) -> Batch: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class BatchPlan:
     """The order of a whole training; `batch_at` costs the same at every step.
@@ -329,7 +341,7 @@ class ClipBatch:
 
 def clip_batch(
     cache: DecodedCache,
-    plan: BatchPlan,
+    plan: Plan,
     step: int,
     part: tuple[int, int] = (0, 1),
     text_of: TextChoice = judged_text,

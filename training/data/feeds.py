@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.media import FramePlan
-from training.data.batches import BatchPlan, ClipBatch, random_words
+from training.data.batches import ClipBatch, Plan, random_words
 from training.data.stream import SampleStream, ShardIndex, StreamBatch
 from training.data.texts import TextChoice, judged_text
 from training.data.workers import DecodeWorkers
@@ -112,7 +112,7 @@ class SyntheticFeed:
         part: rank and world: which rows of each batch are here.
     """
 
-    def __init__(self, index: ShardIndex, plan: BatchPlan, frames: FramePlan, part: tuple[int, int] = (0, 1)) -> None:
+    def __init__(self, index: ShardIndex, plan: Plan, frames: FramePlan, part: tuple[int, int] = (0, 1)) -> None:
         self._index, self._plan, self._part = index, plan, part
         shape = (SYNTHETIC_CLIPS, frames.count, frames.size_px, frames.size_px, 3)
         words = random_words(-(-int(np.prod(shape)) // 8), "synthetic")

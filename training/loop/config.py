@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from schemas.config_file import ConfigError, Strict, load_yaml, resolve_path
 from schemas.records import TextKind, Tier
 from schemas.run import RunAddress, address_of, stage_folder
-from training.loop.options import AugmentConfig, Count, LoaderConfig, OptimiserConfig, Share
+from training.loop.options import AugmentConfig, Count, FinalPhaseConfig, LoaderConfig, OptimiserConfig, Share
 from training.model.config import PRESETS, EncoderConfig, TextConfig
 from training.objectives.contrastive import ContrastiveOptions, LossName
 from training.objectives.decoders import DecoderConfig
@@ -62,6 +62,7 @@ class _StageConfig(Strict):
         chunk_clips: clips of each process whose activations are in memory at a time; None is all of them. The batch is
             as large whatever it is; stage 1 then goes forward twice.
         recompute: whether blocks keep only their inputs for the backward pass, and are computed once more in it.
+        final_phase: the last steps draw from some tiers alone; None draws from all to the end.
         augment: how clips are changed; None changes nothing.
         synthetic: noise in place of clips and texts: how fast the model is by itself. It needs `out`.
         device: `auto` is a GPU where there is one.
@@ -89,6 +90,7 @@ class _StageConfig(Strict):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     chunk_clips: Count | None = None
     recompute: bool = False
+    final_phase: FinalPhaseConfig | None = None
     augment: AugmentConfig | None = None
     synthetic: bool = False
     loader: LoaderConfig = LoaderConfig()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -17,10 +18,12 @@ from training.data import (
     Ahead,
     AugmentOptions,
     BatchOptions,
-    BatchPlan,
+    CachedSample,
     ClipBatch,
     DecodedCache,
     DecodeWorkers,
+    IndexedSample,
+    Plan,
     SampleStream,
     ScoredChoice,
     ShardIndex,
@@ -35,6 +38,7 @@ from training.data import (
     judged_text,
     manifest_digest,
     plan_batches,
+    plan_phases,
     read_index,
     shard_samples,
 )
@@ -53,7 +57,7 @@ class Data:
         batch_at: step -> this process's part of its batch.
     """
 
-    plan: BatchPlan
+    plan: Plan
     texts: Callable[[], Iterator[str]]
     batch_at: BatchAt
 
@@ -68,6 +72,15 @@ def batch_options(config: TrainConfig) -> BatchOptions:
         small_sources=config.small_sources,
         mixture=config.parts,
     )
+
+
+def planned(config: TrainConfig, samples: Sequence[CachedSample] | Sequence[IndexedSample]) -> Plan:
+    """Return the order of a config's steps; its duration must be in steps."""
+    options, last = batch_options(config), config.final_phase
+    if last is None:
+        return plan_batches(samples, options)
+    begins = config.step_count - math.ceil(last.share * config.step_count)
+    return plan_phases(samples, options, last.tiers, begins)
 
 
 def text_choice(config: TrainConfig) -> TextChoice:
@@ -112,7 +125,7 @@ def _augmented_at(batch_at: BatchAt, options: AugmentOptions, seed: int, step: i
 
 def _noise(config: TrainConfig, manifest: Manifest, frames: FramePlan, team: Team) -> Data:
     index = indexed(config, manifest)
-    plan = plan_batches(index.samples, batch_options(config))
+    plan = planned(config, index.samples)
     return Data(
         plan=plan,
         texts=lambda: (synthetic_text(sample.key) for sample in index.samples),
@@ -122,7 +135,7 @@ def _noise(config: TrainConfig, manifest: Manifest, frames: FramePlan, team: Tea
 
 def _streamed(config: TrainConfig, manifest: Manifest, frames: FramePlan, team: Team, stack: ExitStack) -> Data:
     ranges, index, loader = open_ranges(config.run_address), indexed(config, manifest), config.loader
-    plan = plan_batches(index.samples, batch_options(config))
+    plan = planned(config, index.samples)
     workers = WorkerOptions(workers=loader.workers, deadline_s=loader.deadline_s)
     decoding = stack.enter_context(DecodeWorkers(frames, workers))
     options = StreamOptions(rank=team.rank, world=team.world, threads=loader.reads, ahead=loader.ahead)
@@ -137,7 +150,7 @@ def _texts(config: TrainConfig, manifest: Manifest) -> Iterator[str]:
 
 
 def _cached(config: TrainConfig, cache: DecodedCache, team: Team) -> Data:
-    plan, text_of = plan_batches(cache.samples, batch_options(config)), text_choice(config)
+    plan, text_of = planned(config, cache.samples), text_choice(config)
     return Data(
         plan=plan,
         texts=lambda: (sample.text for sample in cache.samples if sample.text is not None),

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from schemas.config_file import Strict
+from schemas.records import Tier
 from training.data import AugmentOptions
 
 Count = Annotated[int, Field(ge=1)]
@@ -68,6 +69,18 @@ class LoaderConfig(Strict):
     workers: Count = 2
     reads: Count = 4
     deadline_s: Annotated[float, Field(gt=0)] = 60.0
+
+
+class FinalPhaseConfig(Strict):
+    """The last steps draw from some tiers alone: the paper's text alignment ends so, on its best source.
+
+    Attributes:
+        share: of all steps, rounded up.
+        tiers: that are drawn from, by their samples' weights.
+    """
+
+    share: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    tiers: Annotated[tuple[Tier, ...], Field(min_length=1)] = (Tier.CLEAN,)
 
 
 class AugmentConfig(Strict):

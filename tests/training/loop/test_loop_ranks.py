@@ -35,10 +35,10 @@ def write(config: StageOneConfig | StageTwoConfig, path: Path) -> str:
 
 
 @contextmanager
-def two_ranks(folder: Path, *configs: StageOneConfig | StageTwoConfig) -> Iterator[subprocess.Popen[bytes]]:
-    """Train configs under torchrun; whatever is left of it is killed."""
+def two_ranks(folder: Path, **configs: StageOneConfig | StageTwoConfig) -> Iterator[subprocess.Popen[bytes]]:
+    """Train configs under torchrun, each under its name (`rank_worker`); whatever is left of it is ended."""
     folder.mkdir()
-    files = [write(config, folder / f"{number}.yaml") for number, config in enumerate(configs)]
+    files = [write(config, folder / f"{name}.yaml") for name, config in configs.items()]
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     worker = ["-m", "tests.training.loop.rank_worker", str(folder), *files]
     environ = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
@@ -77,11 +77,16 @@ def one(world_run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
 
 
 @pytest.mark.slow
-def test_two_ranks_are_one_with_the_same_batch(world_run: Path, one: tuple[Path, Path], tmp_path: Path) -> None:
+def test_two_ranks_are_one_with_the_same_batch_and_go_on_at_their_bits(
+    world_run: Path, one: tuple[Path, Path], tmp_path: Path
+) -> None:
     # The first stage in chunks of one clip too; the second learns from the teacher of the one process.
     first = stage_one(world_run, tmp_path / "1", batch_size=4, chunk_clips=1)
     second = stage_two(world_run, tmp_path / "2", one[0], batch_size=4)
-    with two_ranks(tmp_path / "ranks", first, second) as training:
+    again: dict[str, StageOneConfig | StageTwoConfig] = {
+        "cut-3": stage_one(world_run, tmp_path / "1-cut", batch_size=4, chunk_clips=1)
+    }
+    with two_ranks(tmp_path / "ranks", first=first, second=second, **again) as training:
         assert training.wait(PATIENCE_S) == 0, (tmp_path / "ranks" / "log").read_text()
     for alone, shared in zip(one, (tmp_path / "1", tmp_path / "2"), strict=True):
         assert losses(shared) == pytest.approx(losses(alone), abs=1e-5)
@@ -89,6 +94,8 @@ def test_two_ranks_are_one_with_the_same_batch(world_run: Path, one: tuple[Path,
         assert lines[0] == lines[1]
         norms = [[line["grad_norm"] for line in read_metrics(folder)] for folder in (alone, shared)]
         assert norms[1] == pytest.approx(norms[0], rel=1e-4)
+    files = [newest.facts.files for name in ("1", "1-cut") if (newest := newest_checkpoint(tmp_path / name))]
+    assert files[0] == files[1], "stopped under torchrun, it goes on at the same bits"
     pairs: list[tuple[Any, Any]] = [
         (open_stage_one(one[0]).model, open_stage_one(tmp_path / "1").model),
         (open_stage_two(one[1]).encoder, open_stage_two(tmp_path / "2").encoder),
@@ -103,7 +110,7 @@ def test_two_ranks_are_one_with_the_same_batch(world_run: Path, one: tuple[Path,
 @pytest.mark.slow
 def test_one_rank_that_is_told_to_stop_stops_all_and_one_process_goes_on(world_run: Path, tmp_path: Path) -> None:
     config = stage_one(world_run, tmp_path / "cut", batch_size=4, **LONG)
-    with two_ranks(tmp_path / "ranks", config) as training:
+    with two_ranks(tmp_path / "ranks", config=config) as training:
         wait_for_checkpoint(config, training, tmp_path / "ranks" / "log")
         os.kill(pid_of(tmp_path / "ranks", 1), signal.SIGTERM)
         assert training.wait(PATIENCE_S) == 0, (tmp_path / "ranks" / "log").read_text()
@@ -133,7 +140,7 @@ class _Stop:
 @pytest.mark.slow
 def test_a_rank_that_is_killed_ends_all_and_loses_nothing(world_run: Path, tmp_path: Path) -> None:
     config = stage_one(world_run, tmp_path / "cut", batch_size=4, **LONG)
-    with two_ranks(tmp_path / "ranks", config) as training:
+    with two_ranks(tmp_path / "ranks", config=config) as training:
         wait_for_checkpoint(config, training, tmp_path / "ranks" / "log")
         os.kill(pid_of(tmp_path / "ranks", 1), signal.SIGKILL)
         started = time.monotonic()
