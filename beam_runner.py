@@ -288,6 +288,12 @@ def _add_training_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     words = "a stage's folder, or one of its checkpoints"
     export.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help=words)
     export.add_argument("--out", type=Path, required=True, metavar="DIR")
+    convert = add("convert", run_convert, "published VideoPrism weights, or those of transformers, as a model's folder")
+    words = "a published .npz, a .safetensors of transformers, or a folder with one"
+    convert.add_argument("weights", type=local_folder, metavar="WEIGHTS", help=words)
+    words = "its sizes: base, large, ..., or a JSON file; needed where no config.json lies beside the weights"
+    convert.add_argument("--config", default=None, metavar="NAME|FILE.json", help=words)
+    convert.add_argument("--out", type=local_folder, required=True, metavar="DIR")
     evaluate = add("evaluate", run_evaluate, "what frozen encoders can do, beside chance and a random encoder")
     words = "a run with trained stages, or an encoder folder"
     evaluate.add_argument("path", type=local_folder, metavar="PATH", help=words)
@@ -372,16 +378,19 @@ def _world_scorer() -> Any:
 
 
 def run_train(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
-    """Train one stage; the run's page shows it from then on."""
+    """Train one stage, under torchrun with all its processes; the run's page shows it from then on."""
     from rich.console import Console
 
     from dashboard.terminal import print_training
     from pipelines.results import write_page
     from schemas.run import RUN_JSON
-    from training.loop import load_train_config, train
+    from training.loop import is_first_process, load_train_config, train
 
     config = load_train_config(arguments.config)
-    print_training(Console(), [train(config)], None)
+    summary = train(config)
+    if not is_first_process():
+        return EXIT_DONE
+    print_training(Console(), [summary], None)
     sys.stdout.write(f"checkpoints and metrics: {config.folder}\n")
     # The page of a run in a bucket shows no training: its checkpoints lie elsewhere.
     if isinstance(config.run_address, Path) and (config.run_address / RUN_JSON).is_file():
@@ -413,6 +422,18 @@ def run_export(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
 
     found = export_checkpoint(arguments.checkpoint, arguments.out)
     sys.stdout.write(f"encoder: {found.folder}: stage {found.stage}, weights {found.weights_sha256[:12]}\n")
+    return EXIT_DONE
+
+
+def run_convert(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
+    """Convert weights."""
+    from training.convert import convert_weights
+
+    found = convert_weights(arguments.weights, arguments.config, arguments.out)
+    sys.stdout.write(
+        f"{found.kind}: {found.folder}: {found.parameters:,} parameters, weights {found.weights_sha256[:12]} "
+        "(opens in transformers)\n"
+    )
     return EXIT_DONE
 
 

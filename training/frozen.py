@@ -19,7 +19,7 @@ from training.loop.files import write_whole
 from training.loop.precision import repeatable
 from training.model import export_encoder, load_encoder
 from training.model.digest import weights_digest
-from training.model.exchange import CONFIG
+from training.model.folder_config import CONFIG
 
 PROVENANCE_JSON = "provenance.json"
 SCORER_NAME = "scorer, mean of frames"

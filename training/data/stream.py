@@ -22,7 +22,7 @@ from curation.store import COPY_CHUNK_BYTES
 from schemas.canonical import sha256_hex
 from schemas.manifest import Manifest, ShardFacts
 from schemas.shards import TEXT_SUFFIX, Sidecar, sidecar_path
-from training.data.batches import BatchPlan
+from training.data.batches import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +140,7 @@ class SampleStream:
         ValueError: the ranks cannot share a batch evenly.
     """
 
-    def __init__(
-        self, ranges: Ranges, index: ShardIndex, plan: BatchPlan, options: StreamOptions | None = None
-    ) -> None:
+    def __init__(self, ranges: Ranges, index: ShardIndex, plan: Plan, options: StreamOptions | None = None) -> None:
         self.options = StreamOptions() if options is None else options
         if plan.options.size % self.options.world:
             raise ValueError(

@@ -76,6 +76,11 @@ def learn_tokenizer(texts: Iterable[str], vocabulary: int, max_tokens: int) -> T
     return TextTokenizer(tokenizer, max_tokens)
 
 
+def tokenizer_of(data: bytes, max_tokens: int) -> TextTokenizer:
+    """Return the tokenizer of a file's bytes."""
+    return TextTokenizer(Tokenizer.from_str(data.decode("utf-8")), max_tokens)
+
+
 def load_tokenizer(path: Path, max_tokens: int) -> TextTokenizer:
     """Read a tokenizer's file.
 

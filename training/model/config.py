@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 LAYER_NORM_EPS = 1e-6  # published VideoPrism code: every layer norm
 LOGIT_CAP = 50.0  # published configurations: attention logits become cap * tanh(logits / cap)
+Wavelengths = Literal["published", "transformers"]
 PATCH_PX = 18  # paper (arXiv 2402.13217), section 3 and the published configurations
 
 
@@ -17,10 +20,12 @@ def check_count(name: str, value: object) -> None:
 
 
 def check_cap(value: object) -> None:
-    """Refuse a logit cap that is not a finite number above 0."""
-    good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
-    if not good:
-        raise ValueError(f"logit_cap is {value!r}; allowed: finite numbers above 0; the published value is {LOGIT_CAP}")
+    """Refuse a logit cap that is neither None nor a finite number above 0."""
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf):
+        return
+    raise ValueError(
+        f"logit_cap is {value!r}; allowed: finite numbers above 0, or None for no cap; the published one is {LOGIT_CAP}"
+    )
 
 
 def check_heads(width: int, heads: int) -> None:
@@ -35,7 +40,7 @@ class EncoderConfig:
 
     frames: T of the temporal position table.     image_px: side of a frame for which the spatial table is learned.
     patch_px: side of a patch.     width: D.     spatial_layers, temporal_layers: blocks in each transformer.
-    logit_cap: soft cap of the attention logits.
+    logit_cap: soft cap of the attention logits. None is no cap: faster, but the published weights had one.
     """
 
     frames: int = 16
@@ -46,7 +51,7 @@ class EncoderConfig:
     mlp_width: int = 3072
     spatial_layers: int = 12
     temporal_layers: int = 4
-    logit_cap: float = LOGIT_CAP
+    logit_cap: float | None = LOGIT_CAP
 
     def __post_init__(self) -> None:
         counts = ("frames", "image_px", "patch_px", "width", "heads", "mlp_width", "spatial_layers", "temporal_layers")
@@ -71,11 +76,6 @@ class EncoderConfig:
         return self.grid**2
 
     @classmethod
-    def base(cls) -> EncoderConfig:
-        """The published base model: 114,365,184 parameters."""
-        return cls()
-
-    @classmethod
     def tiny(cls) -> EncoderConfig:
         """A model that two CPU cores train in minutes: 8 frames of 32 px, 16 tokens each."""
         return cls(
@@ -89,6 +89,35 @@ class EncoderConfig:
             temporal_layers=2,
         )
 
+    @classmethod
+    def small(cls) -> EncoderConfig:
+        """A model for studies on two CPU cores: 8 frames of 48 px, 36 tokens each, so that motion spans patches."""
+        return cls(
+            frames=8,
+            image_px=48,
+            patch_px=8,
+            width=128,
+            heads=4,
+            mlp_width=512,
+            spatial_layers=4,
+            temporal_layers=2,
+        )
+
+    @classmethod
+    def base(cls) -> EncoderConfig:
+        """The published base model: 114,365,184 parameters."""
+        return cls()
+
+    @classmethod
+    def large(cls) -> EncoderConfig:
+        """The published large model: 353,965,056 parameters."""
+        return cls(frames=8, width=1024, heads=16, mlp_width=4096, spatial_layers=24)
+
+    @classmethod
+    def giant(cls) -> EncoderConfig:
+        """The giant model of the published configurations; its weights are not published."""
+        return cls(frames=8, width=1408, heads=16, mlp_width=6144, spatial_layers=40)
+
 
 @dataclass(frozen=True, kw_only=True)
 class TextConfig:
@@ -96,6 +125,7 @@ class TextConfig:
 
     vocabulary: token ids are 0 to vocabulary - 1.     max_tokens: longest text.
     width: D, equal to the encoder's: there is no projection between the towers.
+    wavelengths: of the fixed position table; `transformers` has others unless a file brings its table.
     """
 
     vocabulary: int = 32_000
@@ -104,17 +134,30 @@ class TextConfig:
     heads: int = 12
     mlp_width: int = 3072
     layers: int = 12
-    logit_cap: float = LOGIT_CAP
+    logit_cap: float | None = LOGIT_CAP
+    wavelengths: Wavelengths = "published"
 
     def __post_init__(self) -> None:
         for name in ("vocabulary", "max_tokens", "width", "heads", "mlp_width", "layers"):
             check_count(name, getattr(self, name))
         check_cap(self.logit_cap)
         check_heads(self.width, self.heads)
+        if self.wavelengths not in get_args(Wavelengths):
+            raise ValueError(f"wavelengths is {self.wavelengths!r}; allowed: {', '.join(get_args(Wavelengths))}")
         if self.width % 2 or self.width < 4:
             raise ValueError(
                 f"width is {self.width}; allowed: even numbers from 4 (sines, cosines); give {max(4, self.width + 1)}"
             )
+
+    @classmethod
+    def tiny(cls) -> TextConfig:
+        """The text tower that goes with `EncoderConfig.tiny`."""
+        return cls(vocabulary=2048, max_tokens=48, width=96, heads=4, mlp_width=384, layers=2)
+
+    @classmethod
+    def small(cls) -> TextConfig:
+        """The text tower that goes with `EncoderConfig.small`."""
+        return cls(vocabulary=2048, max_tokens=48, width=128, heads=4, mlp_width=512, layers=2)
 
     @classmethod
     def base(cls) -> TextConfig:
@@ -122,6 +165,25 @@ class TextConfig:
         return cls()
 
     @classmethod
-    def tiny(cls) -> TextConfig:
-        """The text tower that goes with `EncoderConfig.tiny`."""
-        return cls(vocabulary=2048, max_tokens=48, width=96, heads=4, mlp_width=384, layers=2)
+    def large(cls) -> TextConfig:
+        """The published large model's text tower."""
+        return cls(width=1024, heads=16, mlp_width=4096)
+
+    @classmethod
+    def giant(cls) -> TextConfig:
+        """The text tower that goes with `EncoderConfig.giant`.
+
+        The published configuration norms each branch a second time behind it (Primer); no weights have that, and it is
+        not built: this one is pre-norm as all others.
+        """
+        return cls(width=1408, heads=16, mlp_width=5632, layers=16)
+
+
+# name -> how the sizes of both towers are made
+PRESETS: Mapping[str, tuple[Callable[[], EncoderConfig], Callable[[], TextConfig]]] = {
+    "tiny": (EncoderConfig.tiny, TextConfig.tiny),
+    "small": (EncoderConfig.small, TextConfig.small),
+    "base": (EncoderConfig.base, TextConfig.base),
+    "large": (EncoderConfig.large, TextConfig.large),
+    "giant": (EncoderConfig.giant, TextConfig.giant),
+}

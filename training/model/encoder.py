@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from training.model.config import EncoderConfig
 from training.model.layers import TABLE_STD, Block, BlockSize, OffsetLayerNorm
+from training.model.packing import Packing, check_visible, frames_visible
 from training.model.positions import resize_grid, resize_line
 
 CHANNELS = 3
@@ -22,6 +23,7 @@ class Encoded(NamedTuple):
     """What the encoder gives for B clips of T frames with N patches each, or K kept ones; time-major tokens.
 
     tokens: [B, T*N, D] after both transformers.     spatial: [B, T*N, D] after the spatial one and its norm.
+    Both are 0 where a patch is hidden or in a padding frame.
     """
 
     tokens: Tensor
@@ -68,16 +70,20 @@ class SpatialEmbeddings(nn.Module):
         self.patch_embeddings = PatchEmbeddings(config)
         self.position_embeddings = nn.Parameter(torch.randn(1, config.patches, config.width) * TABLE_STD)
 
-    def forward(self, pixels: Tensor, grid: tuple[int, int], keep: Tensor | None) -> Tensor:
-        """Pixels [B, T, N, P*P*3] of a grid of N patches, keep [B, K] -> [B, T, K or N, D]."""
-        places = resize_grid(self.position_embeddings[0], self.side, grid)
-        if keep is None:
-            embedded: Tensor = self.patch_embeddings(pixels) + places
-            return embedded
-        # dropped patches go before the projection, so none of their work is done
-        index = keep[:, None, :, None].expand(-1, pixels.shape[1], -1, pixels.shape[3])
-        kept: Tensor = self.patch_embeddings(pixels.gather(2, index)) + places[keep][:, None]
-        return kept
+    def forward(
+        self, pixels: Tensor, grid: tuple[int, int], keep: Tensor | None, packing: Packing | None = None
+    ) -> Tensor:
+        """Pixels [B, T, N, P*P*3] of a grid of N patches, keep [B, K] -> [B, T, K or N, D], or [S, D] packed."""
+        places = resize_grid(self.position_embeddings[0], self.side, grid)[None, None]
+        if keep is not None:
+            # dropped patches go before the projection, so none of their work is done
+            index = keep[:, None, :, None].expand(-1, pixels.shape[1], -1, pixels.shape[3])
+            pixels, places = pixels.gather(2, index), places[0, 0][keep][:, None]
+        if packing is not None:
+            places = packing.collect(places.expand(*pixels.shape[:3], -1).flatten(0, 1))
+            pixels = packing.collect(pixels.flatten(0, 1))
+        embedded: Tensor = self.patch_embeddings(pixels) + places
+        return embedded
 
 
 class TemporalEmbeddings(nn.Module):
@@ -119,7 +125,9 @@ def check_keep(keep: Tensor, clips: int, patches: int) -> None:
     if keep.dtype != torch.int64:
         raise ValueError(f"keep is {keep.dtype}; allowed: torch.int64; convert it with .long()")
     # on other devices this would wait for the device; there the gather itself reports it
-    if keep.device.type == "cpu" and not 0 <= int(keep.min()) <= int(keep.max()) < patches:
+    if keep.device.type != "cpu" or torch.compiler.is_compiling():
+        return
+    if not 0 <= int(keep.min()) <= int(keep.max()) < patches:
         raise ValueError(
             f"keep holds {int(keep.min())} to {int(keep.max())}; allowed: 0 to {patches - 1}; draw patches of this grid"
         )
@@ -139,7 +147,14 @@ class VideoEncoder(nn.Module):
         self.temporal_layers = nn.ModuleList([Block(size) for _ in range(config.temporal_layers)])
         self.layernorm2 = OffsetLayerNorm(config.width)
 
-    def forward(self, frames: Tensor, keep: Tensor | None = None) -> Encoded:
+    def forward(
+        self,
+        frames: Tensor,
+        keep: Tensor | None = None,
+        *,
+        visible: Tensor | None = None,
+        frame_paddings: Tensor | None = None,
+    ) -> Encoded:
         """Encode clips.
 
         Args:
@@ -147,14 +162,54 @@ class VideoEncoder(nn.Module):
                 config's: the position tables are resized. H and W are multiples of the patch.
             keep: int64 [B, K], distinct patch positions in [0, N): in every frame of a clip only these have tokens
                 (tube dropping), in this order. The others cost nothing. All N without it.
+            visible: bool [B, T, N], not beside keep: which patches have tokens, frame by frame. A token attends to the
+                visible ones of its frame, then to those at its position in other frames: exactly as if the hidden
+                ones did not exist. Of hidden ones only the attention's share of the work is done.
+            frame_paddings: [B, T], 1 or True for frames that are none: as if all their patches were hidden. Times are
+                those of all T frames (published code).
         """
         check_frames(frames, self.config.patch_px)
         grid = (frames.shape[2] // self.config.patch_px, frames.shape[3] // self.config.patch_px)
         if keep is not None:
             check_keep(keep, frames.shape[0], grid[0] * grid[1])
-        x = self.spatial_embeddings(cut_patches(frames, self.config.patch_px), grid, keep)
-        spatial = self._over_space(x)
+        pixels = cut_patches(frames, self.config.patch_px)
+        present = self._present(pixels, keep, visible, frame_paddings)
+        if present is not None:
+            return self._encode_packed(pixels, grid, keep, present)
+        spatial = self._over_space(self.spatial_embeddings(pixels, grid, keep))
         return Encoded(tokens=self._over_time(spatial).flatten(1, 2), spatial=spatial.flatten(1, 2))
+
+    def _present(
+        self, pixels: Tensor, keep: Tensor | None, visible: Tensor | None, frame_paddings: Tensor | None
+    ) -> Tensor | None:
+        """Return which tokens there are, bool [B, T, K or N], or None for all."""
+        if keep is not None and visible is not None:
+            raise ValueError("keep and visible are both given; allowed: one of them; hide what is dropped in visible")
+        clips, frames, patches = pixels.shape[:3]
+        shape = (clips, frames, patches if keep is None else keep.shape[1])
+        if visible is not None:
+            check_visible(visible, shape)
+        if frame_paddings is None:
+            return visible
+        real = frames_visible(frame_paddings, shape)
+        present = real if visible is None else visible & real
+        check_visible(present, shape)
+        return present
+
+    def _encode_packed(self, pixels: Tensor, grid: tuple[int, int], keep: Tensor | None, present: Tensor) -> Encoded:
+        """Encode the tokens that are present: bool [B, T, N], K for N beside keep."""
+        clips = present.shape[0]
+        frame_wise = Packing.of(present.flatten(0, 1))
+        x = self.spatial_embeddings(pixels, grid, keep, frame_wise)
+        for layer in self.spatial_layers:
+            x = layer(x, packing=frame_wise)
+        spatial = frame_wise.spread(self.layernorm1(x)).unflatten(0, (clips, -1))
+        position_wise = Packing.of(present.transpose(1, 2).flatten(0, 1))
+        x = position_wise.collect(self.temporal_embeddings(spatial.transpose(1, 2).flatten(0, 1)))
+        for layer in self.temporal_layers:
+            x = layer(x, packing=position_wise)
+        tokens = position_wise.spread(self.layernorm2(x)).unflatten(0, (clips, -1)).transpose(1, 2)
+        return Encoded(tokens=tokens.flatten(1, 2), spatial=spatial.flatten(1, 2))
 
     def _over_space(self, x: Tensor) -> Tensor:
         """[B, T, N, D] -> the same, every frame by itself."""

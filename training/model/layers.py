@@ -8,8 +8,11 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
+from training.model.attention import attend, join_heads, self_attention, split_heads
 from training.model.config import LAYER_NORM_EPS
+from training.model.packing import Packing
 
 # 1 / softplus(0): a per-dimension scale of 0 leaves the query as it is (published pooling layer)
 SOFTPLUS_UNIT = 1.442695041
@@ -18,12 +21,12 @@ TABLE_STD = 0.02  # initial spread of learned position tables, as in ViT
 
 @dataclass(frozen=True, kw_only=True)
 class BlockSize:
-    """What a transformer block needs to be built; `activation` maps [..., M] to [..., M]."""
+    """What a transformer block needs to be built; `activation` maps [..., M] to [..., M]; no cap is None."""
 
     width: int
     heads: int
     mlp_width: int
-    logit_cap: float
+    logit_cap: float | None
     activation: Callable[[Tensor], Tensor] = F.gelu  # exact erf form, as published
 
 
@@ -58,29 +61,8 @@ def joint_linear(x: Tensor, *layers: nn.Linear) -> tuple[Tensor, ...]:
     return F.linear(x, weight, bias).chunk(len(layers), dim=-1)
 
 
-def split_heads(x: Tensor, heads: int) -> Tensor:
-    """[B, N, heads * H] -> [B, heads, N, H]."""
-    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
-
-
-def join_heads(x: Tensor) -> Tensor:
-    """[B, heads, N, H] -> [B, N, heads * H]."""
-    return x.transpose(1, 2).flatten(2)
-
-
-def attend(logits: Tensor, value: Tensor, visible: Tensor | None) -> Tensor:
-    """Mix values by softmax: logits [B, heads, Q, K], value [B, heads, K, H] -> [B, heads, Q, H].
-
-    visible: bool, broadcastable to the logits; False hides. A row that sees nothing mixes all values evenly, because
-    the fill is finite: no NaN. The softmax runs in float32 whatever the activations are, as published.
-    """
-    if visible is not None:
-        logits = logits.masked_fill(~visible, torch.finfo(logits.dtype).min)
-    return logits.softmax(dim=-1, dtype=torch.float32).to(value.dtype) @ value
-
-
 class Attention(nn.Module):
-    """Multi-head self-attention with soft-capped logits."""
+    """Multi-head self-attention, its logits soft-capped or not."""
 
     def __init__(self, size: BlockSize) -> None:
         super().__init__()
@@ -92,14 +74,20 @@ class Attention(nn.Module):
         self.v_proj = new_linear(size.width, size.width)
         self.o_proj = new_linear(size.width, size.width)
 
-    def forward(self, x: Tensor, visible: Tensor | None = None) -> Tensor:
-        """[B, N, D] -> [B, N, D]; visible: bool, broadcastable to [B, heads, N, N], applied after the cap."""
+    def forward(self, x: Tensor, visible: Tensor | None = None, packing: Packing | None = None) -> Tensor:
+        """[B, N, D] -> [B, N, D]; visible: bool, broadcastable to [B, heads, N, N], applied after the cap.
+
+        With a packing: [S, D] -> [S, D], each token among those of its row.
+        """
         query, key, value = joint_linear(x, self.q_proj, self.k_proj, self.v_proj)
-        query = split_heads(query * self.scale, self.heads)
-        key, value = split_heads(key, self.heads), split_heads(value, self.heads)
-        logits = self.logit_cap * torch.tanh(query @ key.transpose(-1, -2) / self.logit_cap)
-        mixed: Tensor = self.o_proj(join_heads(attend(logits, value, visible)))
-        return mixed
+        query = query * self.scale
+        if packing is not None:
+            query, key, value = packing.spread(query), packing.spread(key), packing.spread(value)
+            visible = packing.visible
+        query, key, value = (split_heads(part, self.heads) for part in (query, key, value))
+        mixed = join_heads(self_attention(query, key, value, self.logit_cap, visible))
+        projected: Tensor = self.o_proj(mixed if packing is None else packing.collect(mixed))
+        return projected
 
 
 class Mlp(nn.Module):
@@ -118,20 +106,41 @@ class Mlp(nn.Module):
 
 
 class Block(nn.Module):
-    """Pre-norm transformer block: norm, attention, residual; norm, MLP, residual."""
+    """Pre-norm transformer block: norm, attention, residual; norm, MLP, residual.
+
+    recompute: see `set_recompute`.
+    """
 
     def __init__(self, size: BlockSize) -> None:
         super().__init__()
+        self.recompute = False
         self.layernorm_before = OffsetLayerNorm(size.width)
         self.attention = Attention(size)
         self.layernorm_after = OffsetLayerNorm(size.width)
         self.mlp = Mlp(size)
 
-    def forward(self, x: Tensor, visible: Tensor | None = None) -> Tensor:
-        """[B, N, D] -> [B, N, D]; visible as in `Attention`."""
-        x = x + self.attention(self.layernorm_before(x), visible)
+    def forward(self, x: Tensor, visible: Tensor | None = None, packing: Packing | None = None) -> Tensor:
+        """[B, N, D] -> [B, N, D], or with a packing [S, D] -> [S, D]; arguments as in `Attention`."""
+        if self.recompute and torch.is_grad_enabled():
+            recomputed: Tensor = checkpoint(self._map, x, visible, packing, use_reentrant=False)
+            return recomputed
+        return self._map(x, visible, packing)
+
+    def _map(self, x: Tensor, visible: Tensor | None, packing: Packing | None) -> Tensor:
+        x = x + self.attention(self.layernorm_before(x), visible, packing)
         mapped: Tensor = x + self.mlp(self.layernorm_after(x))
         return mapped
+
+
+def set_recompute(model: nn.Module, on: bool = True) -> None:
+    """Say whether the blocks of a model keep their activations for the backward pass, or only their inputs.
+
+    With `on` the backward pass computes each block once more (gradient checkpointing): about a third more work, equal
+    bits, and memory for one block's activations.
+    """
+    for module in model.modules():
+        if isinstance(module, Block):
+            module.recompute = on
 
 
 class AttentionPool(nn.Module):
@@ -154,10 +163,11 @@ class AttentionPool(nn.Module):
         self.v_proj = new_linear(width, inner)
         self.o_proj = new_linear(inner, width)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """[B, N, D] -> [B, D]."""
+    def forward(self, tokens: Tensor, present: Tensor | None = None) -> Tensor:
+        """[B, N, D] -> [B, D]; present: bool [B, N], False for tokens that are not there."""
         query = split_heads(self.q_proj(self.pooling_attention_query), self.heads)
         query = query * (self.scale * F.softplus(self.per_dim_scale))
         key, value = (split_heads(x, self.heads) for x in joint_linear(tokens, self.k_proj, self.v_proj))
-        mixed: Tensor = self.o_proj(join_heads(attend(query @ key.transpose(-1, -2), value, None)))
+        visible = None if present is None else present[:, None, None, :]
+        mixed: Tensor = self.o_proj(join_heads(attend(query @ key.transpose(-1, -2), value, visible)))
         return mixed.squeeze(1)

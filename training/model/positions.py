@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from training.model.config import Wavelengths
+
 MAX_TIMESCALE = 10_000.0  # Vaswani et al. 2017, section 3.5
 
 
@@ -43,10 +45,14 @@ def resize_grid(table: Tensor, side: int, grid: tuple[int, int]) -> Tensor:
     return torch.einsum("yr,xc,rcd->yxd", down, across, square).flatten(0, 1)
 
 
-def sinusoids(length: int, width: int) -> Tensor:
-    """Return the fixed float32 table [length, width]: first all sines, then all cosines, wavelengths geometric."""
+def sinusoids(length: int, width: int, wavelengths: Wavelengths = "published") -> Tensor:
+    """Return the fixed float32 table [length, width]: first all sines, then all cosines, wavelengths geometric.
+
+    The published code spreads them from 2 pi to 2 pi * MAX_TIMESCALE, both included; `transformers` stops one short of
+    the longest.
+    """
     half = width // 2
-    step = math.log(MAX_TIMESCALE) / (half - 1)
+    step = math.log(MAX_TIMESCALE) / (half - 1 if wavelengths == "published" else half)
     rates = torch.exp(-step * torch.arange(half, dtype=torch.float32))
     angles = torch.arange(length, dtype=torch.float32)[:, None] * rates[None, :]
     return torch.cat([angles.sin(), angles.cos()], dim=1)

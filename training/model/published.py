@@ -14,15 +14,23 @@ from torch import Tensor
 
 from training.model.config import EncoderConfig, TextConfig
 from training.model.encoder import CHANNELS
+from training.model.sizes import Kind
 
 Arrays = Mapping[str, np.ndarray]
+
 ROOT = "params"
+# where the encoder lies in each
+ROOTS: Mapping[Kind, str] = {"encoder": ROOT, "video_text": f"{ROOT}/vision_encoder", "classifier": f"{ROOT}/encoder"}
 
 
 def encoder_state(arrays: Arrays, config: EncoderConfig, root: str = ROOT) -> dict[str, Tensor]:
     """State of `VideoEncoder` from an encoder checkpoint; in a video-text checkpoint `root` is one level deeper."""
     kernel = _array(arrays, f"{root}/patch_projection/linear/kernel")
     patch = config.patch_px
+    if kernel.shape[0] != patch * patch * CHANNELS:
+        raise ValueError(
+            f"patch_px is {patch}; allowed: the checkpoint's patches of {kernel.shape[0]} values; give its patch"
+        )
     projection = kernel.reshape(patch, patch, CHANNELS, -1).permute(3, 2, 0, 1).unsqueeze(2)
     state = {
         "spatial_embeddings.patch_embeddings.projection.weight": projection,
@@ -41,7 +49,9 @@ def video_text_state(arrays: Arrays, video: EncoderConfig, text: TextConfig) -> 
     encoder = encoder_state(arrays, video, f"{ROOT}/vision_encoder")
     state = {f"video_model.vision_model.{name}": value for name, value in encoder.items()}
     auxiliary = f"{ROOT}/auxiliary_encoder/transformers_stack/x_layers"
-    state |= _layers(arrays, auxiliary, "video_model.auxiliary_layers") | _pooler(arrays)
+    if f"{auxiliary}/layer_norm/scale" in arrays:
+        state |= _layers(arrays, auxiliary, "video_model.auxiliary_layers")
+    state |= _pooler(arrays, f"{ROOT}/contrastive_vision_pooler", "video_model.")
     words = _array(arrays, f"{ROOT}/text_encoder/token_emb/emb_var")
     if words.shape[0] != text.vocabulary:
         raise ValueError(f"vocabulary is {text.vocabulary}; allowed: the checkpoint's {words.shape[0]}; change it")
@@ -50,6 +60,31 @@ def video_text_state(arrays: Arrays, video: EncoderConfig, text: TextConfig) -> 
     state |= _norm(arrays, f"{ROOT}/text_encoder/unimodal_ln", "text_model.layernorm")
     state |= _layers(arrays, f"{ROOT}/text_encoder/unimodal_transformer/x_layers", "text_model.layers")
     return {name: value.contiguous() for name, value in state.items()}
+
+
+def classifier_state(arrays: Arrays, config: EncoderConfig) -> dict[str, Tensor]:
+    """State of `VideoClassifier` from a classifier's checkpoint; its pooling is D wide."""
+    encoder = encoder_state(arrays, config, f"{ROOT}/encoder")
+    state = {f"vision_model.{name}": value for name, value in encoder.items()}
+    state |= _pooler(arrays, f"{ROOT}/atten_pooler", "")
+    state["classifier.weight"] = _array(arrays, f"{ROOT}/projection/linear/kernel").T
+    state["classifier.bias"] = _array(arrays, f"{ROOT}/projection/linear/bias")
+    return {name: value.contiguous() for name, value in state.items()}
+
+
+def published_kind(arrays: Arrays) -> Kind:
+    """Say what a checkpoint holds.
+
+    Raises:
+        ValueError: none of the three models.
+    """
+    for kind, root in ROOTS.items():
+        if f"{root}/patch_projection/linear/kernel" in arrays:
+            return kind
+    raise ValueError(
+        f"no {ROOT}/.../patch_projection/linear/kernel is in the checkpoint; allowed: a published VideoPrism npz; "
+        "give that file"
+    )
 
 
 def _array(arrays: Arrays, key: str) -> Tensor:
@@ -62,16 +97,13 @@ def _norm(arrays: Arrays, source: str, target: str) -> dict[str, Tensor]:
     return {f"{target}.weight": _array(arrays, f"{source}/scale"), f"{target}.bias": _array(arrays, f"{source}/bias")}
 
 
-def _pooler(arrays: Arrays) -> dict[str, Tensor]:
+def _pooler(arrays: Arrays, source: str, target: str) -> dict[str, Tensor]:
     """The pooling head and the norm behind it."""
-    source = f"{ROOT}/contrastive_vision_pooler"
     attention = f"{source}/pooling_attention"
-    state = {
-        f"video_model.head.{name}": value[0] for name, value in _attention(arrays, attention, stacked=False).items()
-    }
-    state["video_model.head.per_dim_scale"] = _array(arrays, f"{attention}/per_dim_scale/per_dim_scale")
-    state["video_model.head.pooling_attention_query"] = _array(arrays, f"{source}/pooling_attention_query")[None]
-    return state | _norm(arrays, f"{source}/pooling_attention_layer_norm", "video_model.head_layernorm")
+    state = {f"{target}head.{name}": value[0] for name, value in _attention(arrays, attention, stacked=False).items()}
+    state[f"{target}head.per_dim_scale"] = _array(arrays, f"{attention}/per_dim_scale/per_dim_scale")
+    state[f"{target}head.pooling_attention_query"] = _array(arrays, f"{source}/pooling_attention_query")[None]
+    return state | _norm(arrays, f"{source}/pooling_attention_layer_norm", f"{target}head_layernorm")
 
 
 def _attention(arrays: Arrays, source: str, stacked: bool) -> dict[str, Tensor]:

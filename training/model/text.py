@@ -37,7 +37,7 @@ class TextEmbeddings(nn.Module):
         # with the scale, tokens start at unit spread, like the sinusoids
         nn.init.normal_(self.token_embedding.weight, std=config.width**-0.5)
         self.cls_emb = nn.Parameter(torch.randn(1, 1, config.width) * config.width**-0.5)
-        table = sinusoids(config.max_tokens, config.width)
+        table = sinusoids(config.max_tokens, config.width, config.wavelengths)
         self.register_buffer("position_embedding", table, persistent=False)
 
     def forward(self, ids: Tensor) -> Tensor:

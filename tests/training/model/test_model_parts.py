@@ -7,17 +7,34 @@ from dataclasses import replace
 import pytest
 import torch
 
+from training.loop.config import ENCODERS, TEXTS
 from training.model import AttentionPool, EncoderConfig, TextConfig, VideoEncoder, VideoTextModel
 from training.model.layers import Block, joint_linear, new_linear
 from training.model.positions import resize_grid, resize_line, resize_weights
 
 
-def test_base_has_the_published_number_of_parameters() -> None:
+@pytest.mark.parametrize(
+    ("preset", "encoder", "both"),
+    [
+        ("tiny", 692_256, 1_485_600),
+        ("small", 1_220_480, 2_540_416),
+        ("base", 114_365_184, 247_623_424),  # as published
+        ("large", 353_965_056, 579_877_120),  # published: 354M, 580M
+        ("giant", 1_112_755_072, 1_620_983_904),
+    ],
+)
+def test_presets_have_their_numbers_of_parameters(preset: str, encoder: int, both: int) -> None:
+    video, text = getattr(EncoderConfig, preset)(), getattr(TextConfig, preset)()
     with torch.device("meta"):
-        encoder = VideoEncoder(EncoderConfig.base())
-        both = VideoTextModel(EncoderConfig.base(), TextConfig.base())
-    assert sum(weight.numel() for weight in encoder.parameters()) == 114_365_184
-    assert sum(weight.numel() for weight in both.parameters()) == 247_623_424
+        alone, together = VideoEncoder(video), VideoTextModel(video, text)
+    assert sum(weight.numel() for weight in alone.parameters()) == encoder
+    assert sum(weight.numel() for weight in together.parameters()) == both
+
+
+def test_every_preset_can_be_trained() -> None:
+    assert set(ENCODERS) == set(TEXTS) == {"tiny", "small", "base", "large", "giant"}
+    assert (EncoderConfig.giant().heads, EncoderConfig.giant().spatial_layers) == (16, 40)
+    assert [ENCODERS[name]().width for name in ENCODERS] == [TEXTS[name]().width for name in TEXTS]
 
 
 @pytest.mark.parametrize(
@@ -28,6 +45,7 @@ def test_base_has_the_published_number_of_parameters() -> None:
         ({"heads": 5}, "allowed: a multiple of heads"),
         ({"image_px": 33}, "give 32"),
         ({"logit_cap": float("nan")}, "logit_cap is nan"),
+        ({"logit_cap": 0}, "or None for no cap"),
     ],
 )
 def test_encoder_sizes_are_refused_with_what_is_allowed(change: dict[str, int], said: str) -> None:
