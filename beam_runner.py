@@ -380,16 +380,19 @@ def _world_scorer() -> Any:
 
 
 def run_train(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
-    """Train one stage; the run's page shows it from then on."""
+    """Train one stage, under torchrun with all its processes; the run's page shows it from then on."""
     from rich.console import Console
 
     from dashboard.terminal import print_training
     from pipelines.results import write_page
     from schemas.run import RUN_JSON
-    from training.loop import load_train_config, train
+    from training.loop import is_first_process, load_train_config, train
 
     config = load_train_config(arguments.config)
-    print_training(Console(), [train(config)], None)
+    summary = train(config)
+    if not is_first_process():
+        return EXIT_DONE
+    print_training(Console(), [summary], None)
     sys.stdout.write(f"checkpoints and metrics: {config.folder}\n")
     # The page of a run in a bucket shows no training: its checkpoints lie elsewhere.
     if isinstance(config.run_address, Path) and (config.run_address / RUN_JSON).is_file():

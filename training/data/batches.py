@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Literal, Protocol
 
@@ -231,7 +231,7 @@ def cycle_quotas(weights: Mapping[str, int], steps: int) -> dict[str, int]:
     return quotas
 
 
-def _random_words(count: int, *name: object) -> NDArray[np.uint64]:
+def random_words(count: int, *name: object) -> NDArray[np.uint64]:
     """Return `count` random words that depend on a name alone: uint64 [count].
 
     Raw words of a bit generator are kept equal between versions of numpy; its shuffles are not.
@@ -245,7 +245,7 @@ def _cycle_order(seed: int, cycle: int, quotas: tuple[tuple[str, int], ...]) -> 
     """Return the sources of a cycle's steps: a source's k-th batch falls at random into the k-th of its equal parts."""
     places: list[tuple[float, str]] = []
     for name, quota in quotas:
-        shifts = _random_words(quota, "cycle", seed, cycle, name) / 2.0**64
+        shifts = random_words(quota, "cycle", seed, cycle, name) / 2.0**64
         places += [((turn + float(shift)) / quota, name) for turn, shift in enumerate(shifts)]
     return tuple(name for _, name in sorted(places))
 
@@ -279,10 +279,10 @@ def _drawn(seed: int, source: str, number: int, weights: bytes) -> NDArray[np.in
     draws of a round fill no batch.
     """
     own = np.frombuffer(weights, np.int64)
-    line = np.argsort(_random_words(len(own), "line", seed, source, number), kind="stable")
-    start = int(_random_words(1, "start", seed, source, number)[0]) * int(own.sum()) >> 64
+    line = np.argsort(random_words(len(own), "line", seed, source, number), kind="stable")
+    start = int(random_words(1, "start", seed, source, number)[0]) * int(own.sum()) >> 64
     found = line[systematic(own[line], start)]
-    order = np.argsort(_random_words(len(found), "order", seed, source, number), kind="stable")
+    order = np.argsort(random_words(len(found), "order", seed, source, number), kind="stable")
     return np.asarray(found[order], np.int64)
 
 
@@ -321,11 +321,20 @@ class ClipBatch:
     shards: tuple[str, ...]
     frames: NDArray[np.uint8]
 
+    def with_frames(self, frames: NDArray[np.uint8]) -> ClipBatch:
+        """Return the same samples with other pixels."""
+        return replace(self, frames=frames)
 
-def clip_batch(cache: DecodedCache, plan: BatchPlan, step: int) -> ClipBatch:
-    """Return a step's batch from a decoded cache; `plan` must be made of `cache.samples`."""
+
+def clip_batch(cache: DecodedCache, plan: BatchPlan, step: int, part: tuple[int, int] = (0, 1)) -> ClipBatch:
+    """Return a step's batch from a decoded cache; `plan` must be made of `cache.samples`.
+
+    Args:
+        part: rank and world: rows rank, rank + world, ... are returned.
+    """
     batch = plan.batch_at(step)
-    samples = [cache.samples[position] for position in batch.positions]
+    positions = batch.positions[part[0] :: part[1]]
+    samples = [cache.samples[position] for position in positions]
     return ClipBatch(
         step=step,
         source=batch.source,
@@ -333,5 +342,5 @@ def clip_batch(cache: DecodedCache, plan: BatchPlan, step: int) -> ClipBatch:
         keys=tuple(sample.key for sample in samples),
         texts=tuple(sample.text for sample in samples),
         shards=tuple(sample.shard for sample in samples),
-        frames=cache.frames(batch.positions),
+        frames=cache.frames(positions),
     )

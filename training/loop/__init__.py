@@ -2,6 +2,7 @@
 
 from training.loop.config import StageOneConfig, StageTwoConfig, TrainConfig, load_train_config
 from training.loop.fit import TrainingStopped
+from training.loop.launch import is_first_process
 from training.loop.train import OtherTraining, read_summary, train
 from training.loop.trained import StageOneModel, StageTwoModel, open_encoder, open_stage_one, open_stage_two
 
@@ -13,6 +14,7 @@ __all__ = [
     "StageTwoModel",
     "TrainConfig",
     "TrainingStopped",
+    "is_first_process",
     "load_train_config",
     "open_encoder",
     "open_stage_one",

@@ -18,17 +18,18 @@ from torch import Tensor, nn
 from curation.store import file_sha256
 from schemas.canonical import canonical_json
 from schemas.config_file import ConfigError, Strict
+from training.loop.average import RunningMean
 from training.loop.files import flush_to_disk, write_whole
 
 CHECKPOINT_SCHEMA = "clipstrata.checkpoint/1"
 FACTS_JSON = "checkpoint.json"
 WEIGHTS = "weights.safetensors"
+AVERAGE = "average.safetensors"
 OPTIMISER = "optimiser.safetensors"
 TOKENIZER = "tokenizer.json"
 FOLDER = "checkpoints"
 NAME = re.compile(r"step-(\d{8})")
 KEPT = 2
-_MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 class CheckpointFacts(Strict):
@@ -48,8 +49,8 @@ class CheckpointFacts(Strict):
 
     @property
     def weights_sha256(self) -> str:
-        """The digest of the weights."""
-        return self.files[WEIGHTS]
+        """The digest of the weights that are handed on: of their running mean, where there is one."""
+        return self.files.get(AVERAGE, self.files[WEIGHTS])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +61,16 @@ class Checkpoint:
     facts: CheckpointFacts
 
     def weights(self) -> dict[str, Tensor]:
-        """Return the trained state by name."""
+        """Return the trained state by name, which a training goes on from."""
         return load_file(self.folder / WEIGHTS)
+
+    def average(self) -> dict[str, Tensor] | None:
+        """Return its running mean, or None where the training keeps none."""
+        return load_file(self.folder / AVERAGE) if AVERAGE in self.facts.files else None
+
+    def handed_on(self) -> dict[str, Tensor]:
+        """Return what is exported, evaluated and taught from: the running mean, or else the trained state."""
+        return self.average() or self.weights()
 
 
 def write_checkpoint(
@@ -70,6 +79,7 @@ def write_checkpoint(
     trained: nn.Module,
     optimiser: torch.optim.Optimizer,
     extra: Mapping[str, bytes],
+    average: RunningMean | None = None,
 ) -> Checkpoint:
     """Write a checkpoint under a temp name, rename it when it is whole and on disk, and keep the newest `KEPT`.
 
@@ -84,6 +94,8 @@ def write_checkpoint(
     temporary.mkdir()
     save_file({name: value.contiguous() for name, value in trained.state_dict().items()}, temporary / WEIGHTS)
     save_file(_moments(trained, optimiser), temporary / OPTIMISER)
+    if average is not None:
+        save_file(average.state(), temporary / AVERAGE)
     for name, data in extra.items():
         (temporary / name).write_bytes(data)
     written = sorted(temporary.iterdir())
@@ -103,19 +115,22 @@ def write_checkpoint(
 def _moments(trained: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
     found = {}
     for name, parameter in trained.named_parameters():
-        for moment in _MOMENTS:
-            if parameter in optimiser.state:
-                found[f"{name}/{moment}"] = optimiser.state[parameter][moment].detach().contiguous()
+        for moment, value in optimiser.state.get(parameter, {}).items():
+            found[f"{name}/{moment}"] = value.detach().contiguous()
     return found
 
 
 def restore(checkpoint: Checkpoint, trained: nn.Module, optimiser: torch.optim.Optimizer) -> None:
     """Bring weights and optimiser to where a checkpoint left them."""
     trained.load_state_dict(checkpoint.weights())
-    moments = load_file(checkpoint.folder / OPTIMISER)
+    moments: dict[str, dict[str, Tensor]] = {}
+    for path, value in load_file(checkpoint.folder / OPTIMISER).items():
+        name, moment = path.rsplit("/", 1)
+        moments.setdefault(name, {})[moment] = value
     for name, parameter in trained.named_parameters():
-        if f"{name}/step" in moments:
-            optimiser.state[parameter] = {moment: moments[f"{name}/{moment}"] for moment in _MOMENTS}
+        if name in moments:
+            own = {moment: value.to(parameter.device) for moment, value in moments[name].items()}
+            optimiser.state[parameter] = own
 
 
 def _folders(parent: Path) -> list[Path]:

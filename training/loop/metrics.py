@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from torch.utils.tensorboard import SummaryWriter
 
@@ -17,8 +17,36 @@ from schemas.training import CurvePoint
 METRICS_JSONL = "metrics.jsonl"
 TENSORBOARD = "tensorboard"
 CURVE_POINTS = 100
+# What a line says of the machine and not of the training: it differs between runs that are equal to the bit.
+TIMED = frozenset({"wait_s", "step_s", "wait_share", "clips_per_s", "tflops_per_s", "mfu", "memory_bytes"})
 
 Line = Mapping[str, Any]
+
+
+class Log(Protocol):
+    """Where a step's numbers go."""
+
+    def write(self, line: Line) -> None: ...
+
+    def flush(self) -> None: ...
+
+
+class NoLog:
+    """Of a process that writes nothing."""
+
+    def __enter__(self) -> NoLog:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close nothing."""
+
+    def write(self, line: Line) -> None:
+        """Do nothing."""
+
+    def flush(self) -> None:
+        """Do nothing."""
 
 
 class MetricsLog:
@@ -43,10 +71,11 @@ class MetricsLog:
         self._board.close()
 
     def write(self, line: Line) -> None:
-        """Write a step's numbers; a line is one write."""
+        """Write a step's numbers; a line is one write. TensorBoard shows the loss of each source too."""
         self._file.write(_as_line(line))
+        self._board.add_scalar(f"loss_of/{line['source']}", line["loss"], line["step"])
         for name, value in line.items():
-            if isinstance(value, float):
+            if isinstance(value, float) or name in TIMED:
                 self._board.add_scalar(name, value, line["step"])
 
     def flush(self) -> None:

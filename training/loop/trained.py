@@ -10,7 +10,7 @@ import torch
 
 from schemas.config_file import ConfigError
 from training.data.tokens import TextTokenizer, load_tokenizer
-from training.loop.checkpoints import TOKENIZER, WEIGHTS, Checkpoint, open_checkpoint
+from training.loop.checkpoints import TOKENIZER, Checkpoint, open_checkpoint
 from training.model import EncoderConfig, TextConfig, VideoEncoder, VideoTextModel
 from training.objectives import ContrastiveParts, DecoderConfig, DistillationParts, GlobalDecoder
 
@@ -76,12 +76,13 @@ def open_stage_one(path: Path) -> StageOneModel:
     identity = checkpoint.facts.identity
     encoder, text = EncoderConfig(**identity["encoder"]), TextConfig(**identity["text"])
     with torch.random.fork_rng(devices=[]):
-        parts = ContrastiveParts(VideoTextModel(encoder, text))
-    parts.load_state_dict(checkpoint.weights())
+        pixels = DecoderConfig(**identity["pixel_decoder"]) if "pixel_decoder" in identity else None
+        parts = ContrastiveParts(VideoTextModel(encoder, text), identity["config"]["loss"], pixels)
+    parts.load_state_dict(checkpoint.handed_on())
     return StageOneModel(
         model=parts.model.eval().requires_grad_(False),
         tokenizer=load_tokenizer(checkpoint.folder / TOKENIZER, text.max_tokens),
-        weights_sha256=checkpoint.facts.files[WEIGHTS],
+        weights_sha256=checkpoint.facts.weights_sha256,
         identity=identity,
         step=checkpoint.facts.step,
     )
@@ -98,12 +99,12 @@ def open_stage_two(path: Path) -> StageTwoModel:
     encoder, decoder = EncoderConfig(**identity["encoder"]), DecoderConfig(**identity["decoder"])
     with torch.random.fork_rng(devices=[]):
         parts = DistillationParts(VideoEncoder(encoder), decoder)
-    parts.load_state_dict(checkpoint.weights())
+    parts.load_state_dict(checkpoint.handed_on())
     parts.eval().requires_grad_(False)
     return StageTwoModel(
         encoder=parts.student,
         global_decoder=parts.global_decoder,
-        weights_sha256=checkpoint.facts.files[WEIGHTS],
+        weights_sha256=checkpoint.facts.weights_sha256,
         teacher_sha256=identity["teacher_sha256"],
         identity=identity,
         step=checkpoint.facts.step,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -27,18 +28,18 @@ class DecoderConfig:
 
 
 class _Trunk(nn.Module):
-    """Project in, attend over all tokens, norm, project out: [B, M, D] -> [B, M, D].
+    """Project in, attend over all tokens, norm, project out: [B, M, D] -> [B, M, P]; P is D unless it is given.
 
     What the layers add to stays float32 where products are bfloat16, as it does in the encoder.
     """
 
-    def __init__(self, outer: int, config: DecoderConfig) -> None:
+    def __init__(self, outer: int, config: DecoderConfig, predicted: int | None = None) -> None:
         super().__init__()
         size = BlockSize(width=config.width, heads=config.heads, mlp_width=config.mlp_width, logit_cap=LOGIT_CAP)
         self.project_in = new_linear(outer, config.width)
         self.layers = nn.ModuleList([Block(size) for _ in range(config.layers)])
         self.layernorm = OffsetLayerNorm(config.width)
-        self.project_out = new_linear(config.width, outer)
+        self.project_out = new_linear(config.width, predicted or outer)
 
     def enter(self, visible: Tensor) -> Tensor:
         """[B, V, D] -> float32 [B, V, W]."""
@@ -46,7 +47,7 @@ class _Trunk(nn.Module):
         return projected
 
     def attend(self, x: Tensor) -> Tensor:
-        """[B, M, W] -> [B, M, D]."""
+        """[B, M, W] -> [B, M, P]."""
         for layer in self.layers:
             x = layer(x)
         predicted: Tensor = self.project_out(self.layernorm(x))
@@ -54,38 +55,44 @@ class _Trunk(nn.Module):
 
 
 class LocalDecoder(_Trunk):
-    """Predicts every token of the teacher from the visible ones of the student.
+    """Predicts something for every place of a clip, such as the teacher's tokens, from the student's visible tokens.
 
-    Visible tokens and copies of one learned mask token are put into a random order, and only then get the embeddings of
-    the places: slot i always says that it is place i and holds anything. A student that starts as its teacher could
-    otherwise copy its visible tokens to where they belong.
+    Visible tokens stand at their places and copies of one learned mask token at all others; then all are put into a
+    random order, and only then get the embeddings of the places: slot i always says that it is place i and holds
+    anything. A student that starts as its teacher could otherwise copy its visible tokens to where they belong.
     """
 
-    def __init__(self, outer: int, places: int, config: DecoderConfig) -> None:
-        super().__init__(outer, config)
+    def __init__(self, outer: int, places: int, config: DecoderConfig, predicted: int | None = None) -> None:
+        super().__init__(outer, config, predicted)
         self.mask_token = nn.Parameter(torch.randn(1, 1, config.width) * TABLE_STD)
         self.position_embeddings = nn.Parameter(torch.randn(1, places, config.width) * TABLE_STD)
 
-    def forward(self, visible: Tensor, order: Tensor) -> Tensor:
-        """Predict [B, T*N, D], slot i the teacher's token of place i.
+    def forward(self, visible: Tensor, places: Tensor, order: Tensor | None = None) -> Tensor:
+        """Predict [B, T*N, P], slot i for place i; P is the width of the tokens unless it was given.
 
         Args:
-            visible: [B, V, D], the student's tokens, V below T*N.
-            order: int64 [B, T*N], one permutation a clip: slot i gets content order[i] of the visible tokens followed
-                by mask tokens.
+            visible: [B, V, D], the student's tokens.
+            places: int64 [B, V], the place of each, from 0 to T*N - 1, none twice in a clip.
+            order: int64 [B, T*N], one permutation a clip: slot i gets what stands at place order[i]. None leaves all
+                where it stands.
 
         Raises:
-            ValueError: the order is not [B, T*N].
+            ValueError: places or order have another shape.
         """
-        places = self.position_embeddings.shape[1]
-        if order.shape != (visible.shape[0], places):
-            raise ValueError(
-                f"order is {tuple(order.shape)}; allowed: {(visible.shape[0], places)}; give a permutation a clip"
-            )
-        masks = self.mask_token.expand(visible.shape[0], places - visible.shape[1], -1)
-        content = torch.cat([self.enter(visible), masks], dim=1)
-        shuffled = content.gather(1, order[..., None].expand(-1, -1, content.shape[2]))
-        return self.attend(shuffled + self.position_embeddings)
+        clips, count = visible.shape[0], self.position_embeddings.shape[1]
+        _check_shape("places", places, (clips, visible.shape[1]), "give a place a token")
+        entered = self.enter(visible)
+        content = self.mask_token.to(entered.dtype).repeat(clips, count, 1)
+        content = content.scatter(1, places[..., None].expand_as(entered), entered)
+        if order is not None:
+            _check_shape("order", order, (clips, count), "give a permutation a clip")
+            content = content.gather(1, order[..., None].expand_as(content))
+        return self.attend(content + self.position_embeddings)
+
+
+def _check_shape(name: str, found: Tensor, allowed: tuple[int, int], mend: str) -> None:
+    if found.shape != allowed:
+        raise ValueError(f"{name} is {tuple(found.shape)}; allowed: {allowed}; {mend}")
 
 
 class GlobalDecoder(_Trunk):
@@ -101,6 +108,6 @@ class GlobalDecoder(_Trunk):
         return pooled
 
 
-def shuffled_order(clips: int, places: int, generator: torch.Generator) -> Tensor:
+def shuffled_order(generators: Sequence[torch.Generator], places: int) -> Tensor:
     """Return one random permutation of all places for each clip: int64 [clips, places]."""
-    return torch.rand(clips, places, generator=generator).argsort(dim=1)
+    return torch.stack([torch.randperm(places, generator=generator) for generator in generators])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 from pathlib import Path
@@ -18,7 +19,6 @@ from training.loop import TrainingStopped
 from training.loop.checkpoints import FOLDER
 from training.loop.fit import Fit, fit, step_generator
 from training.loop.metrics import read_metrics
-from training.loop.precision import Precision
 from training.objectives import StepLoss
 
 
@@ -53,6 +53,11 @@ class Square:
     def loss(self, batch: ClipBatch, generator: torch.Generator) -> StepLoss:
         return StepLoss(total=self.trained.number.square())
 
+    def backward(self, batch: ClipBatch, generator: torch.Generator) -> StepLoss:
+        found = self.loss(batch, generator)
+        found.total.backward()
+        return found
+
     def after_step(self) -> None:
         self.after.append(self.trained.number.item())
 
@@ -72,16 +77,30 @@ class FallsApart(Square):
         return StepLoss(total=(number - number.detach()).sqrt())
 
 
-class Interrupted(Square):
-    """Somebody presses Ctrl-C while a step is under way, once or more often."""
+class GoesBlank(Square):
+    """Says NaN at one step: of the loss, or of something that is only watched."""
 
-    def __init__(self, step: int, presses: int = 1) -> None:
+    def __init__(self, step: int, what: str) -> None:
         super().__init__()
-        self._step, self._presses = step, presses
+        self._step, self._what = step, what
+
+    def loss(self, batch: ClipBatch, generator: torch.Generator) -> StepLoss:
+        good, blank = self.trained.number.square(), torch.tensor(math.nan)
+        if batch.step != self._step:
+            return StepLoss(total=good, terms={"temperature": good.detach()})
+        return StepLoss(total=good * blank) if self._what == "loss" else StepLoss(total=good, terms={self._what: blank})
+
+
+class Interrupted(Square):
+    """A signal comes while a step is under way, once or more often: Ctrl-C unless another is said."""
+
+    def __init__(self, step: int, presses: int = 1, number: signal.Signals = signal.SIGINT) -> None:
+        super().__init__()
+        self._step, self._presses, self._number = step, presses, number
 
     def loss(self, batch: ClipBatch, generator: torch.Generator) -> StepLoss:
         for _ in range(self._presses if batch.step == self._step else 0):
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(self._number)
         return super().loss(batch, generator)
 
 
@@ -99,7 +118,6 @@ def job(folder: Path, objective: Square, **changes: object) -> Fit:
         objective=objective,
         batch_at=batch_at,
         identity={},
-        precision=Precision("float32"),
     )
 
 
@@ -118,6 +136,15 @@ def test_a_gradient_that_is_not_finite_stops_before_it_reaches_a_weight_or_a_che
     assert checkpoints(tmp_path) == ["step-00000001", "step-00000002"]
     assert [line["step"] for line in read_metrics(tmp_path)] == [0, 1]
     assert torch.isfinite(objective.trained.number)
+
+
+@pytest.mark.parametrize("what", ["loss", "temperature"])
+def test_a_number_that_is_none_stops_before_it_is_written_down(what: str, tmp_path: Path) -> None:
+    objective = GoesBlank(step=1, what=what)
+    with pytest.raises(TrainingStopped, match=rf"step 1: the {what} is nan; source stock, shards shards/a\.tar"):
+        fit(job(tmp_path, objective), NoDisplay())
+    assert [line["step"] for line in read_metrics(tmp_path)] == [0]
+    assert len(objective.after) == 1 and torch.isfinite(objective.trained.number)
 
 
 def test_no_checkpoint_is_promised_where_there_is_none(tmp_path: Path) -> None:
@@ -150,6 +177,30 @@ def test_ctrl_c_twice_stops_at_once(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         fit(job(tmp_path, Interrupted(step=1, presses=2), checkpoint_every=100), NoDisplay())
     assert checkpoints(tmp_path) == []
+
+
+def test_sigterm_finishes_the_step_keeps_it_and_ends_with_code_0(tmp_path: Path) -> None:
+    whole, handler = Square(), signal.getsignal(signal.SIGTERM)
+    fit(job(tmp_path / "whole", whole, checkpoint_every=100), NoDisplay())
+    with pytest.raises(SystemExit) as caught:
+        fit(job(tmp_path / "cut", Interrupted(1, number=signal.SIGTERM), checkpoint_every=100), NoDisplay())
+    assert caught.value.code == 0
+    assert signal.getsignal(signal.SIGTERM) is handler
+    assert checkpoints(tmp_path / "cut") == ["step-00000002"]
+    rest = Square()
+    fit(job(tmp_path / "cut", rest, checkpoint_every=100), NoDisplay())
+    assert rest.after == whole.after[2:]
+
+
+def test_a_signal_that_is_ignored_stays_ignored(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        objective = Interrupted(1, number=signal.SIGTERM)
+        fit(job(tmp_path, objective), NoDisplay())
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert len(objective.after) == 4
 
 
 def test_a_training_in_another_thread_holds_no_signals(tmp_path: Path) -> None:

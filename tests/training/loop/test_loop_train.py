@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,19 +14,27 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from curation.displays import NoDisplay
 from curation.manifests import commit_manifest
+from curation.shard_ranges import LocalRanges
 from curation.store import LocalStore
 from schemas.config_file import ConfigError
 from tests.training.loop.loop_builders import RATE, silent, stage_one, stage_two
-from training.data import ManifestRefused, manifest_digest, read_run_manifest
-from training.loop import OtherTraining, TrainingStopped, open_stage_one, open_stage_two, read_summary, train
+from training.data import ManifestRefused, manifest_digest, read_index, read_run_manifest
+from training.loop import (
+    OtherTraining,
+    TrainingStopped,
+    load_train_config,
+    open_stage_one,
+    open_stage_two,
+    read_summary,
+    train,
+)
 from training.loop.checkpoints import FOLDER, newest_checkpoint
-from training.loop.metrics import read_metrics
-
-TIMES = {"wait_s", "step_s"}
+from training.loop.config import OptimiserConfig
+from training.loop.metrics import TIMED, read_metrics
 
 
 def curve(folder: Path) -> list[dict[str, object]]:
-    return [{name: value for name, value in line.items() if name not in TIMES} for line in read_metrics(folder)]
+    return [{name: value for name, value in line.items() if name not in TIMED} for line in read_metrics(folder)]
 
 
 class Stop(Exception):
@@ -72,6 +82,56 @@ def test_an_interrupted_training_ends_at_the_same_bits(world_run: Path, first: P
     assert open_stage_one(config.folder).weights_sha256 == open_stage_one(first).weights_sha256
 
 
+def test_the_folder_alone_is_enough_to_go_on(world_run: Path, first: Path, tmp_path: Path) -> None:
+    config = stage_one(world_run, tmp_path / "cut")
+    with pytest.raises(Stop):
+        train(config, lambda title: StopsAt(3))
+    train(load_train_config(config.folder), silent)
+    assert curve(config.folder) == curve(first)
+    assert open_stage_one(config.folder).weights_sha256 == open_stage_one(first).weights_sha256
+
+
+def test_adafactor_goes_on_at_the_same_bits(world_run: Path, tmp_path: Path) -> None:
+    rate = OptimiserConfig(kind="adafactor", peak_lr=1e-2)
+    train(stage_one(world_run, tmp_path / "whole", optimiser=rate), silent)
+    config = stage_one(world_run, tmp_path / "cut", optimiser=rate)
+    with pytest.raises(Stop):
+        train(config, lambda title: StopsAt(3))
+    train(config, silent)
+    assert curve(config.folder) == curve(tmp_path / "whole")
+    assert open_stage_one(config.folder).weights_sha256 == open_stage_one(tmp_path / "whole").weights_sha256
+
+
+def test_a_running_mean_is_handed_on_and_goes_on_at_the_same_bits(world_run: Path, first: Path, tmp_path: Path) -> None:
+    train(stage_one(world_run, tmp_path / "whole", ema_decay=0.9), silent)
+    config = stage_one(world_run, tmp_path / "cut", ema_decay=0.9)
+    with pytest.raises(Stop):
+        train(config, lambda title: StopsAt(3))
+    train(config, silent)
+    newest = [newest_checkpoint(tmp_path / name) for name in ("whole", "cut")]
+    assert newest[0] is not None and newest[1] is not None
+    assert newest[0].facts.files == newest[1].facts.files
+    assert newest[0].facts.files["weights.safetensors"] == open_stage_one(first).weights_sha256, "training is the same"
+    mean = newest[0].average()
+    opened = open_stage_one(tmp_path / "whole")
+    assert mean is not None and opened.weights_sha256 == newest[0].facts.files["average.safetensors"]
+    table = "vision_model.spatial_embeddings.position_embeddings"
+    assert torch.equal(opened.model.video_model.state_dict()[table], mean[f"model.video_model.{table}"])
+    assert not torch.equal(mean[f"model.video_model.{table}"], newest[0].weights()[f"model.video_model.{table}"])
+
+
+def test_an_epoch_is_as_many_samples_as_there_are_to_draw(world_run: Path, tmp_path: Path) -> None:
+    samples = read_index(LocalRanges(world_run), read_run_manifest(world_run)).samples
+    texts = Counter(sample.source for sample in samples if sample.has_text and sample.weights_1e4["stage1"])
+    drawable = sum(count for count in texts.values() if count >= 2)
+    config = stage_one(world_run, tmp_path / "epochs", steps=None, epochs=0.2)
+    summary = train(config, silent)
+    assert summary.steps == math.ceil(0.2 * drawable / 2)
+    assert train(load_train_config(config.folder), silent) == summary, "the kept config says epochs, and is the same"
+    steps = stage_one(world_run, config.folder, steps=summary.steps)
+    assert train(steps, silent) == summary, "said in steps it is the same training"
+
+
 def test_stage_two_learns_from_it_resumes_and_repeats(world_run: Path, first: Path, tmp_path: Path) -> None:
     summary = train(stage_two(world_run, tmp_path / "a", first), silent)
     train(stage_two(world_run, tmp_path / "b", first), silent)
@@ -81,6 +141,29 @@ def test_stage_two_learns_from_it_resumes_and_repeats(world_run: Path, first: Pa
         summary.teacher_sha256 == open_stage_one(first).weights_sha256 == open_stage_two(tmp_path / "a").teacher_sha256
     )
     assert {"local", "global", "local_trivial", "global_trivial"} <= set(read_metrics(tmp_path / "a")[0])
+
+
+def test_arms_of_an_ablation_train_and_open(world_run: Path, first: Path, tmp_path: Path) -> None:
+    one = stage_one(world_run, tmp_path / "one", steps=1, loss="sigmoid", rebuild=True, chunk_clips=1)
+    train(one, silent)
+    assert {"bias", "contrastive", "rebuilt"} <= set(read_metrics(one.folder)[0])
+    open_stage_one(one.folder)
+    arm = {"mask": "tubes", "shuffled": False, "whole_clip": False, "start": "random", "teacher_memory_mb": 1}
+    two = stage_two(world_run, tmp_path / "two", first, steps=1, **arm)
+    train(two, silent)
+    line = read_metrics(two.folder)[0]
+    assert line["loss"] == line["local"] and {"local_visible", "local_masked"} <= set(line)
+    open_stage_two(two.folder)
+
+
+def test_chunks_and_memory_belong_to_the_same_training(world_run: Path, first: Path, tmp_path: Path) -> None:
+    config = stage_two(world_run, tmp_path / "cut", first)
+    train(config, silent)
+    losses = [line["loss"] for line in read_metrics(config.folder)]
+    other = stage_two(world_run, tmp_path / "other", first, chunk_clips=1, teacher_memory_mb=1)
+    train(other, silent)
+    assert [line["loss"] for line in read_metrics(other.folder)] == pytest.approx(losses, abs=1e-4)
+    assert train(other.model_copy(update={"chunk_clips": None, "teacher_memory_mb": 0}), silent) is not None
 
 
 def test_each_batch_is_of_one_source_and_adds_up_in_the_summary(first: Path) -> None:
@@ -98,7 +181,13 @@ def test_checkpoints_state_the_manifest_and_only_the_newest_stay(world_run: Path
     newest = newest_checkpoint(first)
     assert newest is not None
     assert newest.facts.identity["manifest_sha256"] == manifest_digest(read_run_manifest(world_run))
-    assert sorted(path.name for path in first.iterdir()) == [FOLDER, "metrics.jsonl", "summary.json", "tensorboard"]
+    assert sorted(path.name for path in first.iterdir()) == [
+        FOLDER,
+        "config.yaml",
+        "metrics.jsonl",
+        "summary.json",
+        "tensorboard",
+    ]
 
 
 def test_tensorboard_shows_what_the_metrics_say(first: Path) -> None:
@@ -107,6 +196,23 @@ def test_tensorboard_shows_what_the_metrics_say(first: Path) -> None:
     for name in ("loss", "lr", "grad_norm", "temperature", "accuracy"):
         shown = [(event.step, event.value) for event in board.Scalars(name)]
         assert shown == [(line["step"], pytest.approx(line[name], rel=1e-6)) for line in lines], name
+    assert {"clips_per_s", "wait_share", "memory_bytes"} <= set(board.Tags()["scalars"])
+
+
+def test_tensorboard_shows_the_loss_of_each_source_by_itself(first: Path) -> None:
+    board = EventAccumulator(str(first / "tensorboard")).Reload()
+    lines = read_metrics(first)
+    for source in {line["source"] for line in lines}:
+        shown = [(event.step, event.value) for event in board.Scalars(f"loss_of/{source}")]
+        assert shown == [(line["step"], pytest.approx(line["loss"])) for line in lines if line["source"] == source]
+
+
+def test_a_line_says_what_share_of_the_device_was_used(world_run: Path, first: Path, tmp_path: Path) -> None:
+    train(stage_one(world_run, tmp_path / "out", steps=2, peak_tflops=2.0), silent)
+    for line in read_metrics(tmp_path / "out"):
+        assert line["mfu"] == pytest.approx(line["tflops_per_s"] / 2.0) and 0 < line["mfu"] < 1
+        assert line["clips_per_s"] == pytest.approx(2 / line["step_s"])
+    assert "mfu" not in read_metrics(first)[0] and read_metrics(first)[0]["tflops_per_s"] > 0
 
 
 def test_a_finished_stage_is_not_trained_again(world_run: Path, first: Path) -> None:

@@ -9,50 +9,23 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from training.data import ClipBatch
-from training.data.tokens import learn_tokenizer
-from training.model import EncoderConfig, TextConfig, VideoTextModel
+from tests.training.objectives.objective_builders import (
+    DECODER,
+    TOKENIZER,
+    batch,
+    generator,
+    stage_one,
+    stage_two,
+    video_text,
+)
 from training.model.layers import Block, OffsetLayerNorm
-from training.objectives import (
-    ContrastiveObjective,
-    ContrastiveParts,
-    DecoderConfig,
-    DistillationObjective,
-    DistillationParts,
-)
-
-ENCODER = EncoderConfig(
-    frames=2, image_px=8, patch_px=4, width=8, heads=2, mlp_width=16, spatial_layers=1, temporal_layers=1
-)
-TEXT = TextConfig(vocabulary=300, max_tokens=8, width=8, heads=2, mlp_width=16, layers=1)
-TOKENIZER = learn_tokenizer(["a red circle", "a blue square"], 300, 8)
-
-
-def batch(texts: tuple[str | None, ...] = ("a red circle", "a blue square", "circle")) -> ClipBatch:
-    frames = np.random.default_rng(0).integers(0, 256, (3, 2, 8, 8, 3)).astype(np.uint8)
-    return ClipBatch(
-        step=7, source="stock", epoch=0, keys=("a", "b", "c"), texts=texts, shards=("x.tar",) * 3, frames=frames
-    )
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def video_text() -> VideoTextModel:
-    torch.manual_seed(0)
-    return VideoTextModel(ENCODER, TEXT)
-
-
-def stage_two(masked_share: float = 0.5) -> tuple[DistillationObjective, VideoTextModel]:
-    model = video_text()
-    torch.manual_seed(1)
-    parts = DistillationParts(model.video_model.vision_model, DecoderConfig(width=8, heads=2, mlp_width=16, layers=1))
-    return DistillationObjective(parts, model.video_model, masked_share), model
+from training.objectives import ContrastiveObjective, ContrastiveOptions, ContrastiveParts, Execution
+from training.objectives.base import unit_frames
+from training.objectives.masks import tube_keep
 
 
 def test_stage_one_trains_every_weight_of_both_towers_and_the_temperature() -> None:
-    objective = ContrastiveObjective(ContrastiveParts(video_text()), TOKENIZER, 0.5)
+    objective = stage_one()
     found = objective.loss(batch(), generator())
     found.total.backward()
     still = [name for name, weight in objective.trained.named_parameters() if weight.grad is None]
@@ -62,7 +35,7 @@ def test_stage_one_trains_every_weight_of_both_towers_and_the_temperature() -> N
 
 
 def test_stage_one_sees_only_the_tubes_that_stay() -> None:
-    objective = ContrastiveObjective(ContrastiveParts(video_text()), TOKENIZER, 0.75)
+    objective = stage_one(dropped_share=0.75)
     seen: list[torch.Size] = []
     layer = objective.trained.model.video_model.vision_model.spatial_layers[0]
     layer.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0].shape))
@@ -71,8 +44,59 @@ def test_stage_one_sees_only_the_tubes_that_stay() -> None:
     assert seen == [torch.Size((6, 1, 8))]
 
 
+def test_what_is_dropped_changes_no_token_that_is_kept() -> None:
+    encoder = video_text().video_model.vision_model
+    keep = tube_keep(Execution().clip_generators(3, generator()), 4, 2)
+    clips = batch()
+    painted = clips.frames.copy()
+    for clip, kept in enumerate(keep.tolist()):
+        for patch in set(range(4)) - set(kept):
+            row, column = 4 * (patch // 2), 4 * (patch % 2)
+            painted[clip, :, row : row + 4, column : column + 4] ^= 255
+    plain = encoder(unit_frames(clips), keep)
+    other = encoder(unit_frames(dataclasses.replace(clips, frames=painted)), keep)
+    assert torch.equal(plain.spatial, other.spatial) and torch.equal(plain.tokens, other.tokens)
+    assert not torch.allclose(
+        encoder(unit_frames(dataclasses.replace(clips, frames=painted))).spatial, encoder(unit_frames(clips)).spatial
+    )
+
+
+def test_an_image_is_a_clip_of_one_frame_at_the_first_time() -> None:
+    objective = stage_one()
+    images = batch(frames=1)
+    found = objective.backward(images, generator())
+    table = objective.trained.model.video_model.vision_model.temporal_embeddings.position_embeddings
+    assert torch.isfinite(found.total) and table.shape[1] == 2
+    assert table.grad is not None
+    assert table.grad[0, 0].abs().max() > 0 and table.grad[0, 1].abs().max() == 0
+    with torch.no_grad():
+        table[0, 1] += 5.0
+    assert objective.loss(images, generator()).total.item() == pytest.approx(found.total.item(), abs=1e-6)
+
+
+def test_a_sigmoid_scale_has_no_cap_and_a_bias_that_learns() -> None:
+    objective = stage_one(loss="sigmoid")
+    assert objective.trained.scale().item() == pytest.approx(10.0)
+    found = objective.backward(batch(), generator())
+    assert found.terms["bias"].item() == -10.0
+    assert objective.trained.scale.bias is not None and objective.trained.scale.bias.grad != 0
+    with torch.no_grad():
+        objective.trained.scale.log_scale.fill_(9.0)
+    objective.after_step()
+    assert objective.trained.scale.log_scale.item() == 9.0
+
+
+def test_parts_of_another_loss_are_refused() -> None:
+    with pytest.raises(ValueError, match="loss is softmax and the parts are of another"):
+        ContrastiveObjective(ContrastiveParts(video_text(), "sigmoid"), TOKENIZER, ContrastiveOptions())
+    with pytest.raises(ValueError, match="rebuild is False; allowed: on with a pixel decoder"):
+        ContrastiveObjective(ContrastiveParts(video_text(), "softmax", DECODER), TOKENIZER, ContrastiveOptions())
+    with pytest.raises(ValueError, match="loss is 'hinge'; allowed: softmax, sigmoid"):
+        ContrastiveOptions(loss="hinge")  # type: ignore[arg-type]
+
+
 def test_a_scale_is_capped_after_each_step_and_comes_back_from_the_cap() -> None:
-    objective = ContrastiveObjective(ContrastiveParts(video_text()), TOKENIZER, 0.5)
+    objective = stage_one()
     scale = objective.trained.scale
     with torch.no_grad():
         scale.log_scale.fill_(9.0)
@@ -87,7 +111,7 @@ def test_a_scale_is_capped_after_each_step_and_comes_back_from_the_cap() -> None
 
 
 def test_a_clip_without_a_text_is_refused_in_stage_one() -> None:
-    objective = ContrastiveObjective(ContrastiveParts(video_text()), TOKENIZER, 0.5)
+    objective = stage_one()
     with pytest.raises(ValueError, match="step 7: a clip of source stock has no text"):
         objective.loss(batch(("a", None, "b")), generator())
 
@@ -131,7 +155,7 @@ class SaysTheTeacher(nn.Module):
         super().__init__()
         self._said = tokens.roll(moved, dims=1)
 
-    def forward(self, visible: Tensor, order: Tensor) -> Tensor:
+    def forward(self, visible: Tensor, places: Tensor, order: Tensor) -> Tensor:
         return self._said
 
 
@@ -148,7 +172,10 @@ def test_slot_i_must_say_the_teachers_token_of_place_i(moved: int, right: bool) 
 def test_both_distances_count_alike_and_stand_beside_the_trivial_ones() -> None:
     found = stage_two()[0].loss(batch(), generator())
     assert found.total.item() == pytest.approx((found.terms["local"] + found.terms["global"]).item())
-    assert set(found.terms) == {"local", "global", "local_trivial", "global_trivial"}
+    trivial, halves = {"local_trivial", "global_trivial"}, {"local_visible", "local_masked"}
+    assert set(found.terms) == {"local", "global"} | trivial | halves
+    # Half of the places are visible.
+    assert (found.terms["local_visible"] + found.terms["local_masked"]) / 2 == pytest.approx(found.terms["local"])
     assert 0 < found.terms["local_trivial"] < 1
 
 
@@ -178,7 +205,7 @@ def watched(root: nn.Module, kind: type[nn.Module], into: dict[str, tuple[Tensor
 
 
 def test_norms_and_what_layers_add_to_are_float32_where_products_are_bfloat16() -> None:
-    first = ContrastiveObjective(ContrastiveParts(video_text()), TOKENIZER, 0.5)
+    first = stage_one()
     second, _ = stage_two()
     norms: dict[str, tuple[Tensor, Tensor]] = {}
     blocks: dict[str, tuple[Tensor, Tensor]] = {}
