@@ -116,11 +116,6 @@ def tokenizer_of(data: bytes, max_tokens: int) -> TextTokenizer:
         raise ValueError(f"cannot be read ({error}); allowed: the tokenizer file of a checkpoint") from error
 
 
-def tokenizer_of(data: bytes, max_tokens: int) -> TextTokenizer:
-    """Return the tokenizer of a file's bytes."""
-    return TextTokenizer(Tokenizer.from_str(data.decode("utf-8")), max_tokens)
-
-
 def load_tokenizer(path: Path, max_tokens: int) -> TextTokenizer:
     """Read a tokenizer's file.
 
