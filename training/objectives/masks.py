@@ -119,18 +119,16 @@ def block_keep(generators: Sequence[torch.Generator], grid: int, count: int) -> 
 
 
 def _block_keep(grid: int, count: int, generator: torch.Generator) -> Tensor:
-    wanted = grid * grid - count
-    masked = torch.zeros(grid * grid, dtype=torch.bool)
+    # A plain set: a tensor that is asked for place after place would take ten times as long.
+    wanted, masked = grid * grid - count, set[int]()
     for _ in range(BLOCK_TRIES * grid * grid):
-        left = wanted - int(masked.sum())
+        left = wanted - len(masked)
         if not left:
             break
-        fresh = [place for place in _block(grid, left, generator) if not masked[place]]
-        masked[fresh[:left]] = True
+        masked.update([place for place in _block(grid, left, generator) if place not in masked][:left])
+    visible = [place for place in range(grid * grid) if place not in masked]
     # Draws that only hit what is masked already are rare; what is missing after so many is filled in order.
-    missing = (~masked).nonzero()[: wanted - int(masked.sum()), 0]
-    masked[missing] = True
-    return (~masked).nonzero()[:, 0]
+    return torch.tensor(visible[len(visible) - count :], dtype=torch.int64)
 
 
 def _block(grid: int, area: int, generator: torch.Generator) -> list[int]:
