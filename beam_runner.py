@@ -293,6 +293,8 @@ def _add_training_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     convert.add_argument("weights", type=local_folder, metavar="WEIGHTS", help=words)
     words = "its sizes: base, large, ..., or a JSON file; needed where no config.json lies beside the weights"
     convert.add_argument("--config", default=None, metavar="NAME|FILE.json", help=words)
+    words = "the SentencePiece model of a video-text model's texts; goes into the folder too"
+    convert.add_argument("--tokenizer", type=Path, default=None, metavar="FILE.model", help=words)
     convert.add_argument("--out", type=local_folder, required=True, metavar="DIR")
     evaluate = add("evaluate", run_evaluate, "what frozen encoders can do, beside chance and a random encoder")
     words = "a run with trained stages, or an encoder folder"
@@ -429,7 +431,7 @@ def run_convert(arguments: argparse.Namespace, flags: tuple[str, ...]) -> int:
     """Convert weights."""
     from training.convert import convert_weights
 
-    found = convert_weights(arguments.weights, arguments.config, arguments.out)
+    found = convert_weights(arguments.weights, arguments.config, arguments.out, arguments.tokenizer)
     sys.stdout.write(
         f"{found.kind}: {found.folder}: {found.parameters:,} parameters, weights {found.weights_sha256[:12]} "
         "(opens in transformers)\n"

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from schemas.canonical import canonical_json
 from schemas.config_file import ConfigError
+from training.data.sentence_pieces import read_sentencepiece
 from training.loop.files import write_whole
 from training.model.config import TextConfig
 from training.model.described import Described, described
@@ -21,8 +22,10 @@ from training.model.exchange import WEIGHTS, export_model, filled, load_model, r
 from training.model.folder_config import CONFIG
 from training.model.published import classifier_state, encoder_state, published_kind, video_text_state
 from training.model.sizes import Kind, Model, ModelSizes, sizes_of
+from training.model.video_text import VideoTextModel
 
 PROVENANCE_JSON = "provenance.json"
+SENTENCEPIECE = "spiece.model"  # transformers' name for it
 SCHEMA = "clipstrata.converted/1"
 DIGEST_CHUNK_BYTES = 1 << 22
 
@@ -41,7 +44,7 @@ class Converted:
     weights_sha256: str
 
 
-def convert_weights(weights: Path, config: str | None, out: Path) -> Converted:
+def convert_weights(weights: Path, config: str | None, out: Path, tokenizer: Path | None = None) -> Converted:
     """Write the folder of a model whose weights lie in a file or folder of another kind.
 
     Args:
@@ -59,6 +62,7 @@ def convert_weights(weights: Path, config: str | None, out: Path) -> Converted:
         path = weights / WEIGHTS if weights.is_dir() else weights
         model = _opened(path, config)
         source_sha256 = _file_digest(path)
+        words = None if tokenizer is None else _fitting(tokenizer, model)
         (out / PROVENANCE_JSON).unlink(missing_ok=True)
         export_model(model, out)
         written = load_model(out)
@@ -77,6 +81,8 @@ def convert_weights(weights: Path, config: str | None, out: Path) -> Converted:
         "source_sha256": source_sha256,
         "weights_sha256": found.weights_sha256,
     }
+    if words is not None:
+        write_whole(out / SENTENCEPIECE, words)
     write_whole(out / PROVENANCE_JSON, canonical_json(facts, indent=2))
     return found
 
@@ -91,6 +97,17 @@ def _opened(path: Path, config: str | None) -> Model:
         state = _published_state(path, sizes)
         return filled(_all_sizes(state, sizes), state, str(path))
     return read_weights(path, lambda state: _all_sizes(state, sizes))
+
+
+def _fitting(tokenizer: Path, model: Model) -> bytes:
+    """Return a tokenizer's file if its ids are those of a model."""
+    if not isinstance(model, VideoTextModel):
+        raise ValueError(f"reads no texts, and --tokenizer is {tokenizer}; allowed: none; leave it out")
+    text = model.text_model.config
+    found = read_sentencepiece(tokenizer, text.max_tokens).vocabulary
+    if found > text.vocabulary:
+        raise ValueError(f"--tokenizer {tokenizer} has {found} ids; allowed: up to the model's {text.vocabulary}")
+    return tokenizer.read_bytes()
 
 
 def _published_state(path: Path, sizes: Described) -> dict[str, Tensor]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
@@ -141,28 +142,12 @@ def load_open_clip(
     GPU that was asked for to the CPU.
     """
     import open_clip
-    from safetensors import SafetensorError
 
     numerics = choose_numerics(device, dtype, hardware or ThisMachine())
     identifier = identifier_of(model)
-    if pretrained is None and not identifier.startswith((_LOCAL, _HUB)):
-        raise ScorerUnavailable(_help(model, pretrained, "no weights are named for this architecture"))
-    if pretrained is not None and identifier.startswith((_LOCAL, _HUB)):
-        raise ScorerUnavailable(
-            f"scorer {model!r} brings its own weights, and pretrained is {pretrained!r}; leave pretrained out"
-        )
-    try:
-        loaded = open_clip.create_model(
-            identifier,
-            pretrained=pretrained,
-            precision="fp32",
-            device="cpu",
-            require_pretrained=True,
-            weights_only=True,
-        )
+    loaded = load_open_clip_model(model, pretrained)
+    with _told(model, pretrained):
         tokenizer = open_clip.get_tokenizer(identifier)
-    except (RuntimeError, OSError, ValueError, KeyError, UnpicklingError, SafetensorError) as error:
-        raise ScorerUnavailable(_help(model, pretrained, str(error).splitlines()[0][:300])) from error
     if numerics == Numerics(device="cuda", dtype="float32"):
         import torch
 
@@ -170,6 +155,39 @@ def load_open_clip(
         torch.backends.cudnn.allow_tf32 = False
     preprocess = open_clip.get_model_preprocess_cfg(loaded)
     return OpenClipScorer(model, loaded, tokenizer, preprocess, _architecture(identifier, loaded), numerics)
+
+
+def load_open_clip_model(model: str, pretrained: str | None = None) -> Any:
+    """Load an open_clip model in float32 on the processor; arguments and refusals as in `load_open_clip`."""
+    import open_clip
+
+    identifier = identifier_of(model)
+    if pretrained is None and not identifier.startswith((_LOCAL, _HUB)):
+        raise ScorerUnavailable(_help(model, pretrained, "no weights are named for this architecture"))
+    if pretrained is not None and identifier.startswith((_LOCAL, _HUB)):
+        raise ScorerUnavailable(
+            f"scorer {model!r} brings its own weights, and pretrained is {pretrained!r}; leave pretrained out"
+        )
+    with _told(model, pretrained):
+        return open_clip.create_model(
+            identifier,
+            pretrained=pretrained,
+            precision="fp32",
+            device="cpu",
+            require_pretrained=True,
+            weights_only=True,
+        )
+
+
+@contextmanager
+def _told(model: str, pretrained: str | None) -> Iterator[None]:
+    """Say what to do where open_clip cannot load something."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (RuntimeError, OSError, ValueError, KeyError, UnpicklingError, SafetensorError) as error:
+        raise ScorerUnavailable(_help(model, pretrained, str(error).splitlines()[0][:300])) from error
 
 
 def identifier_of(model: str) -> str:

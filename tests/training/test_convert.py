@@ -22,6 +22,7 @@ from transformers import (
 
 from beam_runner import main
 from schemas.config_file import ConfigError
+from tests.training.data.small_spm import spm_file
 from tests.training.model.published_arrays import (
     ARGUMENTS,
     TEXT_ARGUMENTS,
@@ -31,6 +32,7 @@ from tests.training.model.published_arrays import (
     video_text_arrays,
 )
 from training.convert import convert_weights
+from training.data.sentence_pieces import read_sentencepiece
 from training.model import (
     EncoderConfig,
     ModelSizes,
@@ -254,6 +256,20 @@ def test_provenance_says_where_weights_come_from(tmp_path: Path) -> None:
     assert facts["schema"] == "clipstrata.converted/1"
     assert (facts["kind"], facts["source"]) == ("encoder", "weights.npz")
     assert facts["weights_sha256"] == found.weights_sha256 == weights_digest(load_encoder(tmp_path / "out"))
+
+
+def test_a_tokenizer_goes_along_if_it_fits(tmp_path: Path) -> None:
+    small_clip().save_pretrained(tmp_path / "theirs")
+    words = spm_file(tmp_path)
+    convert_weights(tmp_path / "theirs", None, tmp_path / "ours", words)
+    found = read_sentencepiece(tmp_path / "ours" / "spiece.model", 8)
+    assert found(["red dogs"])[0].tolist() == [[5, 8, 9, 4]]
+    small_clip(vocab_size=10).save_pretrained(tmp_path / "fewer")
+    with pytest.raises(ConfigError, match="has 11 ids; allowed: up to the model's 10"):
+        convert_weights(tmp_path / "fewer", None, tmp_path / "out", words)
+    npz, sizes = written(tmp_path, encoder_arrays(), ARGUMENTS)
+    with pytest.raises(ConfigError, match="reads no texts"):
+        convert_weights(npz, sizes, tmp_path / "out", words)
 
 
 def without(name: str) -> Callable[[Arrays], Arrays]:

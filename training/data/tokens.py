@@ -1,22 +1,45 @@
-"""Texts to token ids: a byte-level BPE that is learnt from the corpus's own texts and kept beside the weights."""
+"""Texts to token ids: a byte-level BPE that is learnt from the corpus's own texts, and what all tokenizers are.
+
+Each is kept beside the weights as one file, which says of which kind it is.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from torch import Tensor
 
+from training.data import open_clip_tokens, sentence_pieces
+from training.data.token_files import PAD_ID, schema_of
+
 PAD = "<pad>"
-PAD_ID = 0  # the published text tower's padding
 # Every byte has a token, so no text is unknown.
 SMALLEST_VOCABULARY = len(pre_tokenizers.ByteLevel.alphabet()) + 1
 
 
-class TextTokenizer:
-    """Cuts texts to `max_tokens` and pads each batch to its longest text; the tower adds its own class token."""
+class TextTokenizer(Protocol):
+    """Cuts texts to ids; the text tower adds its own class token."""
+
+    @property
+    def vocabulary(self) -> int:
+        """How many ids there are."""
+        ...
+
+    def __call__(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Return ids int64 [B, L] and paddings bool [B, L], True where a text has ended; L is at least 1."""
+        ...
+
+    def to_bytes(self) -> bytes:
+        """Return the tokenizer's file, which `tokenizer_of` reads."""
+        ...
+
+
+class LearnedTokenizer:
+    """Cuts texts to `max_tokens` and pads each batch to its longest text."""
 
     def __init__(self, tokenizer: Tokenizer, max_tokens: int) -> None:
         self._file = str(tokenizer.to_str(pretty=False))
@@ -38,11 +61,11 @@ class TextTokenizer:
         return torch.tensor(ids, dtype=torch.int64), torch.tensor(present, dtype=torch.int64) == 0
 
     def to_bytes(self) -> bytes:
-        """Return the tokenizer's file, which `load_tokenizer` and the tokenizers library read."""
+        """Return the tokenizer's file, which the tokenizers library reads too."""
         return self._file.encode("utf-8")
 
 
-def learn_tokenizer(texts: Iterable[str], vocabulary: int, max_tokens: int) -> TextTokenizer:
+def learn_tokenizer(texts: Iterable[str], vocabulary: int, max_tokens: int) -> LearnedTokenizer:
     """Learn at most `vocabulary` tokens from texts; the same texts in the same order give the same file.
 
     Texts are brought into the published code's form first: lower case, punctuation as spaces, single spaces.
@@ -73,12 +96,24 @@ def learn_tokenizer(texts: Iterable[str], vocabulary: int, max_tokens: int) -> T
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    return TextTokenizer(tokenizer, max_tokens)
+    return LearnedTokenizer(tokenizer, max_tokens)
 
 
 def tokenizer_of(data: bytes, max_tokens: int) -> TextTokenizer:
-    """Return the tokenizer of a file's bytes."""
-    return TextTokenizer(Tokenizer.from_str(data.decode("utf-8")), max_tokens)
+    """Return the tokenizer of a file's bytes, of whichever kind it is.
+
+    Raises:
+        ValueError: the bytes are no tokenizer's, or it cannot be had here.
+    """
+    schema = schema_of(data)
+    if schema == sentence_pieces.SCHEMA:
+        return sentence_pieces.SentencePieceTokenizer.of(data, max_tokens)
+    if schema == open_clip_tokens.SCHEMA:
+        return open_clip_tokens.OpenClipTokenizer.of(data, max_tokens)
+    try:
+        return LearnedTokenizer(Tokenizer.from_str(data.decode("utf-8")), max_tokens)
+    except Exception as error:  # the library raises nothing narrower
+        raise ValueError(f"cannot be read ({error}); allowed: the tokenizer file of a checkpoint") from error
 
 
 def load_tokenizer(path: Path, max_tokens: int) -> TextTokenizer:
@@ -88,6 +123,6 @@ def load_tokenizer(path: Path, max_tokens: int) -> TextTokenizer:
         ValueError: it cannot be read.
     """
     try:
-        return TextTokenizer(Tokenizer.from_str(path.read_text(encoding="utf-8")), max_tokens)
-    except Exception as error:  # the library raises nothing narrower
-        raise ValueError(f"{path}: cannot be read ({error}); allowed: the tokenizer file of a checkpoint") from error
+        return tokenizer_of(path.read_bytes(), max_tokens)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from error

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -18,7 +18,16 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from schemas.config_file import ConfigError, Strict, load_yaml, resolve_path
 from schemas.records import TextKind, Tier
 from schemas.run import RunAddress, address_of, stage_folder
-from training.loop.options import AugmentConfig, Count, FinalPhaseConfig, LoaderConfig, OptimiserConfig, Share
+from training.loop.options import (
+    AugmentConfig,
+    Count,
+    FinalPhaseConfig,
+    InitConfig,
+    LoaderConfig,
+    OptimiserConfig,
+    Share,
+    TokenizerConfig,
+)
 from training.model.config import PRESETS, EncoderConfig, TextConfig
 from training.objectives.contrastive import ContrastiveOptions, LossName
 from training.objectives.decoders import DecoderConfig
@@ -173,6 +182,8 @@ class StageOneConfig(_StageConfig):
         loss: `softmax` as in the paper, or SigLIP's `sigmoid`.
         texts: draws one of a clip's texts at each step; None takes the one that judging chose.
         rebuild: whether pixels of what was left out are predicted too: one stage in place of two, an ablation.
+        tokenizer: None learns a vocabulary from the run's own texts.
+        init: None starts at random. What it names is read once, before the first step.
     """
 
     stage: Literal[1]
@@ -183,6 +194,8 @@ class StageOneConfig(_StageConfig):
     loss: LossName = "softmax"
     texts: TextsConfig | None = None
     rebuild: bool = False
+    tokenizer: TokenizerConfig | None = None
+    init: InitConfig | None = None
 
     @model_validator(mode="after")
     def _has_something_to_rebuild(self) -> StageOneConfig:
@@ -198,7 +211,7 @@ class StageOneConfig(_StageConfig):
 
     @property
     def text(self) -> TextConfig:
-        """The text tower's sizes."""
+        """The text tower's sizes; a given tokenizer has a vocabulary of its own (`training.loop.given`)."""
         found = TEXTS[self.model]()
         return replace(found, logit_cap=found.logit_cap if self.soft_cap else None)
 
@@ -288,7 +301,9 @@ def load_train_config(path: Path, run: Path | None = None) -> TrainConfig:
     config = load_yaml(path, model, what=what, guide=GUIDE)
     folder = path.resolve().parent
     texts = {name: getattr(config, name, None) for name in ("run", "out", "teacher")}
-    found = {name: _resolved(folder, text) for name, text in texts.items() if text is not None}
+    found: dict[str, Any] = {name: _resolved(folder, text) for name, text in texts.items() if text is not None}
+    parts = {name: getattr(config, name, None) for name in ("tokenizer", "init")}
+    found |= {name: part.resolved(folder) for name, part in parts.items() if part is not None}
     if run is not None:
         found["run"] = str(run.resolve())
     resolved: TrainConfig = config.model_copy(update=found)

@@ -1,12 +1,13 @@
-"""Parts of a training config: the optimiser, how samples come, and how clips are changed."""
+"""Parts of a training config: the optimiser, how samples come, how clips are changed, what was there before."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from schemas.config_file import Strict
+from schemas.config_file import Strict, resolve_path
 from schemas.records import Tier
 from training.data import AugmentOptions
 
@@ -95,3 +96,86 @@ class AugmentConfig(Strict):
     def options(self) -> AugmentOptions:
         """The same for `augmented`."""
         return AugmentOptions(**self.model_dump())
+
+
+class _OneOf(Strict):
+    """Exactly one of several keys; those in `paths` are relative to the config's file."""
+
+    @classmethod
+    def _choices(cls) -> tuple[str, ...]:
+        raise NotImplementedError
+
+    @classmethod
+    def _paths(cls) -> tuple[str, ...]:
+        raise NotImplementedError
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        given = [name for name in self._choices() if getattr(self, name) is not None]
+        if len(given) != 1:
+            said = " and ".join(given) or "nothing"
+            raise ValueError(f"{said} is given; allowed: exactly one of {', '.join(self._choices())}; give one")
+        return self
+
+    def resolved(self, folder: Path) -> Self:
+        """Return the same with paths that do not hang on where the config's file lies."""
+        texts = {name: getattr(self, name) for name in self._paths()}
+        return self.model_copy(
+            update={name: str(resolve_path(folder, text)) for name, text in texts.items() if text is not None}
+        )
+
+
+class TokenizerConfig(_OneOf):
+    """Where the ids of texts come from, in place of a vocabulary that is learnt from the run's texts.
+
+    Attributes:
+        sentencepiece: a SentencePiece model's file.
+        open_clip: one of open_clip's tokenizers, by name, or `local-dir:FOLDER`.
+    """
+
+    sentencepiece: str | None = None
+    open_clip: str | None = None
+
+    @classmethod
+    def _choices(cls) -> tuple[str, ...]:
+        return "sentencepiece", "open_clip"
+
+    @classmethod
+    def _paths(cls) -> tuple[str, ...]:
+        return ("sentencepiece",)
+
+
+class InitConfig(_OneOf):
+    """Where the encoder's first weights come from, in place of random ones.
+
+    Attributes:
+        encoder: the folder of an earlier encoder.
+        open_clip: an open_clip model whose image tower becomes the spatial transformer: an architecture, or a folder
+            with its open_clip_config.json and weights.
+        weights: of an architecture: a weight file, or a tag of open_clip.
+    """
+
+    encoder: str | None = None
+    open_clip: str | None = None
+    weights: str | None = None
+
+    @classmethod
+    def _choices(cls) -> tuple[str, ...]:
+        return "encoder", "open_clip"
+
+    @classmethod
+    def _paths(cls) -> tuple[str, ...]:
+        return ("encoder",)
+
+    @model_validator(mode="after")
+    def _weights_of_open_clip(self) -> Self:
+        if self.weights is not None and self.open_clip is None:
+            raise ValueError("weights is of open_clip, which is not given; give open_clip too, or remove weights")
+        return self
+
+    def resolved(self, folder: Path) -> Self:
+        """See `_OneOf`; weights are a file where there is one, and a tag otherwise."""
+        found = super().resolved(folder)
+        if self.weights is None or not resolve_path(folder, self.weights).is_file():
+            return found
+        return found.model_copy(update={"weights": str(resolve_path(folder, self.weights))})

@@ -13,6 +13,7 @@ from training.data.tokens import TextTokenizer, learn_tokenizer, load_tokenizer,
 from training.loop.checkpoints import TOKENIZER, newest_checkpoint
 from training.loop.config import DECODERS, StageOneConfig, StageTwoConfig
 from training.loop.flops import stage_one_flops, stage_two_flops
+from training.loop.given import given_tokenizer, start_encoder, text_sizes
 from training.loop.launch import Team
 from training.model import TextConfig, VideoTextModel, VideoTower
 from training.model.layers import set_recompute
@@ -47,18 +48,27 @@ class Stage:
 
 
 def first_stage(config: StageOneConfig, texts: Texts, execution: Execution, team: Team) -> Stage:
-    """Return stage 1 with fresh weights, which hang on the seed alone.
+    """Return stage 1 with fresh weights, which hang on the seed, and on what `init` names.
 
     Args:
-        texts: gives those of the samples, in order; the tokenizer is learnt from them unless a checkpoint holds one.
+        texts: gives those of the samples, in order; the tokenizer is learnt from them unless the config names one or a
+            checkpoint holds one.
+
+    Raises:
+        ConfigError: what the config names cannot be read, or is of another size.
     """
-    encoder, text = config.encoder, config.text
-    tokenizer = _tokenizer(config.folder, texts, text, team)
+    given = given_tokenizer(config)
+    encoder, text = config.encoder, text_sizes(config, given)
+    tokenizer = given or _tokenizer(config.folder, texts, text, team)
     counted = list(islice(texts(), TEXTS_COUNTED))
     tokens = float((~tokenizer(counted)[1]).sum()) / len(counted)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        parts = ContrastiveParts(VideoTextModel(encoder, text), config.loss, config.pixel_decoder).to(team.device)
+        model = VideoTextModel(encoder, text)
+        # a training under way has its own weights, and what began it may be gone
+        if config.init is not None and newest_checkpoint(config.folder) is None:
+            start_encoder(model.video_model.vision_model, config.init)
+        parts = ContrastiveParts(model, config.loss, config.pixel_decoder).to(team.device)
     set_recompute(parts, config.recompute)
     return Stage(
         objective=ContrastiveObjective(parts, tokenizer, config.options, execution),

@@ -23,6 +23,7 @@ from training.loop.config import CONFIG_YAML, DECODERS, StageOneConfig, TrainCon
 from training.loop.feeding import Data, drawable, opened
 from training.loop.files import write_whole
 from training.loop.fit import Fit, fit
+from training.loop.given import given_tokenizer, text_sizes
 from training.loop.launch import Team, launched
 from training.loop.metrics import loss_curve, read_metrics, samples_by_source
 from training.loop.precision import Precision, repeatable, resolve_precision
@@ -35,7 +36,7 @@ from training.objectives import Execution
 SUMMARY_JSON = Path(summary_path(1)).name
 # Keys of a config that say where things lie, how a step is computed, or what another key says too: the result does not
 # hang on them, but for rounding.
-_PLACES = {"run", "out", "teacher", "manifest", "checkpoint_every", "samples", "epochs"}
+_PLACES = {"run", "out", "teacher", "manifest", "checkpoint_every", "samples", "epochs", "tokenizer"}
 _MEANS = {"threads", "device", "chunk_clips", "loader", "peak_tflops", "teacher_memory_mb", "recompute"}
 
 
@@ -112,8 +113,9 @@ def _start(config: TrainConfig, team: Team) -> _Start:
     }
     teacher = None
     if isinstance(config, StageOneConfig):
-        encoder, pixels = config.encoder, config.pixel_decoder
-        identity |= {"encoder": asdict(encoder), "text": asdict(config.text)}
+        encoder, pixels, words = config.encoder, config.pixel_decoder, given_tokenizer(config)
+        identity |= {"encoder": asdict(encoder), "text": asdict(text_sizes(config, words))}
+        identity |= {"tokenizer_sha256": hashlib.sha256(words.to_bytes()).hexdigest()} if words is not None else {}
         identity |= {"pixel_decoder": asdict(pixels)} if pixels is not None else {}
     else:
         teacher = _finished_teacher(config.teacher_folder, synthetic=config.synthetic)

@@ -38,7 +38,8 @@ def test_a_clip_that_gives_no_frames_is_named_and_nobody_stays(clip: bytes) -> N
     before = children()
     wanted = samples_of(clip, 3)
     wanted[1] = replace(wanted[1], media=b"no video")
-    with DecodeWorkers(PLAN) as workers, pytest.raises(ClipRefused, match=r"sample k1 of shards/x\.tar: "):
+    workers = DecodeWorkers(PLAN)
+    with pytest.raises(ClipRefused, match=r"sample k1 of shards/x\.tar: "):
         workers.frames(wanted)
     assert children() == before
 
@@ -48,7 +49,8 @@ def test_a_clip_over_its_deadline_is_named_and_nobody_stays(clip: bytes) -> None
     # Its process is not even up after so short a time.
     late = WorkerOptions(workers=1, deadline_s=0.001)
     said = r"sample k0 of shards/x\.tar: was not decoded in 0\.001 s; give more time"
-    with DecodeWorkers(PLAN, late) as workers, pytest.raises(ClipRefused, match=said):
+    workers = DecodeWorkers(PLAN, late)
+    with pytest.raises(ClipRefused, match=said):
         workers.frames(samples_of(clip, 2))
     assert children() == before
 
