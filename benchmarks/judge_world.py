@@ -225,13 +225,21 @@ def _scores(pairs: pl.DataFrame, samples: pl.DataFrame, source: str) -> pl.DataF
 
 
 def _write(run: Run, path: str, frame: pl.DataFrame | None, schema: pa.Schema) -> PartFacts:
-    """Write one Parquet part; columns that the frame lacks are null."""
+    """Write one Parquet part; columns that the frame lacks hold zeros, empty words and empty lists."""
     known = pa.table({}) if frame is None else frame.to_arrow()
     rows = 0 if frame is None else frame.height
     columns = [
-        known.column(name).cast(field.type) if name in known.column_names else pa.nulls(rows, field.type)
+        known.column(name).cast(field.type) if name in known.column_names else _blank(field.type, rows)
         for name, field in zip(schema.names, schema, strict=True)
     ]
     data = table_bytes(pa.table(columns, schema=schema), schema)
     run.store.write(path, data)
     return PartFacts(path=path, rows=rows, bytes=len(data), sha256=sha256_hex(data))
+
+
+def _blank(kind: pa.DataType, rows: int) -> pa.Array:
+    if pa.types.is_list(kind):
+        return pa.array([[]] * rows, kind)
+    if pa.types.is_string(kind) or pa.types.is_binary(kind):
+        return pa.array(["{}"] * rows, pa.string()).cast(kind)
+    return pa.array([0] * rows, pa.int64()).cast(kind)
